@@ -1,1 +1,19 @@
+//! Oriel runs language models in the browser window, on hand-written WGSL.
+//!
+//! Data flows one way, and the modules stand in that order:
+//!
+//! ```text
+//! bytes --gguf/safetensors--> Manifest --weights--> Weights --models--> Plan --fuse--> Plan --gpu | cpu--> logits
+//!       --sampler--> token --tokenizer--> text --web--> package --> page
+//! ```
+//!
+//! Nothing below [`session`] does I/O: the caller fetches, the core is handed bytes.
 
+pub mod error;
+pub mod format;
+pub mod manifest;
+pub mod weights;
+
+pub mod plan;
+
+pub use error::{Error, Result};

@@ -1,0 +1,23 @@
+// f32: 32 values in eight words of 16 bytes.
+
+@group(2) @binding(0) var<storage, read> weights: array<vec4<f32>>; // [outputs, blocks, 8]
+
+// Values 4 i to 4 i + 3 of a block.
+fn weight_vec4(block: u32, i: u32) -> vec4<f32> { return weights[block * 8u + i]; }
+
+// All values of a block.
+fn weight_block(block: u32) -> array<vec4<f32>, 8> {
+    let at = block * 8u;
+    return array<vec4<f32>, 8>(
+        weights[at], weights[at + 1u], weights[at + 2u], weights[at + 3u],
+        weights[at + 4u], weights[at + 5u], weights[at + 6u], weights[at + 7u]);
+}
+
+// Product of a block with x. `sum` is the sum of x, which formats with a minimum need.
+fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
+    let at = block * 8u;
+    return dot(weights[at], x[0]) + dot(weights[at + 1u], x[1])
+        + dot(weights[at + 2u], x[2]) + dot(weights[at + 3u], x[3])
+        + dot(weights[at + 4u], x[4]) + dot(weights[at + 5u], x[5])
+        + dot(weights[at + 6u], x[6]) + dot(weights[at + 7u], x[7]);
+}

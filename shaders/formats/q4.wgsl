@@ -1,0 +1,39 @@
+// q4: 32 x u4 in one word of 16 bytes, an f16 scale and an f16 minimum. w = scale * q + minimum
+
+@group(2) @binding(0) var<storage, read> weights: array<vec4<u32>>; // [outputs, blocks]
+@group(2) @binding(1) var<storage, read> scales:  array<u32>;       // [outputs, blocks], scale low and minimum high
+
+// Four values of 0 to 15, one in each byte. Signed conversions are far cheaper on software rasterisers.
+fn nibbles(word: u32) -> vec4<f32> {
+    let w = bitcast<i32>(word & 0x0f0f0f0fu);
+    return vec4<f32>(vec4<i32>(w, w >> 8u, w >> 16u, w >> 24u) & vec4<i32>(15));
+}
+
+// Values 4 i to 4 i + 3 of a block: the low half of the bytes first, then the high half.
+fn weight_vec4(block: u32, i: u32) -> vec4<f32> {
+    let pair = unpack2x16float(scales[block]);
+    let word = weights[block][i & 3u] >> ((i / 4u) * 4u);
+    return pair.x * nibbles(word) + pair.y;
+}
+
+// All values of a block.
+fn weight_block(block: u32) -> array<vec4<f32>, 8> {
+    let pair = unpack2x16float(scales[block]);
+    let low = weights[block];
+    let high = low >> vec4<u32>(4u);
+    return array<vec4<f32>, 8>(
+        pair.x * nibbles(low.x) + pair.y, pair.x * nibbles(low.y) + pair.y,
+        pair.x * nibbles(low.z) + pair.y, pair.x * nibbles(low.w) + pair.y,
+        pair.x * nibbles(high.x) + pair.y, pair.x * nibbles(high.y) + pair.y,
+        pair.x * nibbles(high.z) + pair.y, pair.x * nibbles(high.w) + pair.y);
+}
+
+// Product of a block with x, whose sum is `sum`: the minimum is taken out of the loop.
+fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
+    let pair = unpack2x16float(scales[block]);
+    let low = weights[block];
+    let high = low >> vec4<u32>(4u);
+    let total = nibbles(low.x) * x[0] + nibbles(low.y) * x[1] + nibbles(low.z) * x[2] + nibbles(low.w) * x[3]
+        + nibbles(high.x) * x[4] + nibbles(high.y) * x[5] + nibbles(high.z) * x[6] + nibbles(high.w) * x[7];
+    return pair.x * (total.x + total.y + total.z + total.w) + pair.y * sum;
+}

@@ -1,0 +1,38 @@
+// q8: 32 x i8 in two words of 16 bytes, and an f16 scale. w = scale * q
+
+@group(2) @binding(0) var<storage, read> weights: array<vec4<u32>>; // [outputs, blocks, 2]
+@group(2) @binding(1) var<storage, read> scales:  array<u32>;       // [outputs, blocks] halves, two in a word
+
+fn weight_scale(block: u32) -> f32 {
+    return unpack2x16float(scales[block / 2u] >> ((block & 1u) * 16u)).x;
+}
+
+// Four signed bytes. Signed conversions are far cheaper than unsigned ones on software rasterisers.
+fn bytes(word: u32) -> vec4<f32> {
+    let w = bitcast<i32>(word);
+    return vec4<f32>(vec4<i32>(w << 24u, w << 16u, w << 8u, w) >> vec4<u32>(24u));
+}
+
+// Values 4 i to 4 i + 3 of a block.
+fn weight_vec4(block: u32, i: u32) -> vec4<f32> {
+    return weight_scale(block) * bytes(weights[block * 2u + i / 4u][i & 3u]);
+}
+
+// All values of a block.
+fn weight_block(block: u32) -> array<vec4<f32>, 8> {
+    let scale = weight_scale(block);
+    let a = weights[block * 2u];
+    let b = weights[block * 2u + 1u];
+    return array<vec4<f32>, 8>(
+        scale * bytes(a.x), scale * bytes(a.y), scale * bytes(a.z), scale * bytes(a.w),
+        scale * bytes(b.x), scale * bytes(b.y), scale * bytes(b.z), scale * bytes(b.w));
+}
+
+// Product of a block with x. `sum` is the sum of x, which formats with a minimum need.
+fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
+    let a = weights[block * 2u];
+    let b = weights[block * 2u + 1u];
+    let total = bytes(a.x) * x[0] + bytes(a.y) * x[1] + bytes(a.z) * x[2] + bytes(a.w) * x[3]
+        + bytes(b.x) * x[4] + bytes(b.y) * x[5] + bytes(b.z) * x[6] + bytes(b.w) * x[7];
+    return weight_scale(block) * (total.x + total.y + total.z + total.w);
+}

@@ -1,0 +1,79 @@
+//! How weights are stored: the encodings of files, the formats on the device, and the way from one to the other.
+
+/// How a file stores a tensor. One row of [`ENCODINGS`] each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    F32,
+    F16,
+    BF16,
+    Q8_0,
+    Q4_0,
+    Q4_1,
+    Q4K,
+    Q5K,
+    Q6K,
+}
+
+/// How a matrix stands on the device. Values are held in blocks of [`BLOCK`] along a row, rows padded with zeros to
+/// whole blocks, in up to two regions of one buffer: all values first, then (from a multiple of 256 bytes) all scales.
+///
+/// | format | values, per block | scales, per block |
+/// | --- | --- | --- |
+/// | `f32` | 32 x f32 | none |
+/// | `f16` | 32 x f16 | none |
+/// | `q8` | 32 x i8 | f16 scale; `w = scale * q` |
+/// | `q4` | 16 bytes: byte `i` holds value `i` (low four bits) and `i + 16` (high), 0 to 15 | f16 scale, f16 minimum; `w = scale * q + minimum` |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    F32,
+    F16,
+    Q8,
+    Q4,
+}
+
+/// Weights in a block: every format and every kernel works in blocks of this many values along a row.
+pub const BLOCK: u32 = 32;
+
+impl Format {
+    /// Every format, for tests and for listing what is supported.
+    pub const ALL: [Format; 4] = [Format::F32, Format::F16, Format::Q8, Format::Q4];
+
+    /// The name in options, in reports and of the file in `shaders/formats/`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::F32 => "f32",
+            Format::F16 => "f16",
+            Format::Q8 => "q8",
+            Format::Q4 => "q4",
+        }
+    }
+
+    /// The WGSL that reads this format: declares the bindings of group 2 and the functions that kernels call.
+    pub const fn wgsl(self) -> &'static str {
+        match self {
+            Format::F32 => include_str!("../shaders/formats/f32.wgsl"),
+            Format::F16 => include_str!("../shaders/formats/f16.wgsl"),
+            Format::Q8 => include_str!("../shaders/formats/q8.wgsl"),
+            Format::Q4 => include_str!("../shaders/formats/q4.wgsl"),
+        }
+    }
+
+    /// Bytes of one block in the region of values.
+    pub const fn value_bytes(self) -> u64 {
+        match self {
+            Format::F32 => 128,
+            Format::F16 => 64,
+            Format::Q8 => 32,
+            Format::Q4 => 16,
+        }
+    }
+
+    /// Bytes of one block in the region of scales; 0 where there is none.
+    pub const fn scale_bytes(self) -> u64 {
+        match self {
+            Format::F32 | Format::F16 => 0,
+            Format::Q8 => 2,
+            Format::Q4 => 4,
+        }
+    }
+}

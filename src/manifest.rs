@@ -1,0 +1,108 @@
+//! The head of a model's files -> what the model is: settings, vocabulary, and where each tensor's bytes stand.
+
+use crate::format::Encoding;
+use crate::{Error, Result};
+use serde_json::{Map, Value};
+
+/// Where a checkpoint comes from: the two sources name settings and tensors differently, and store rotary
+/// queries and keys in a different row order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A GGUF file: settings such as `embedding_length`, tensors such as `blk.0.attn_q.weight`.
+    Gguf,
+    /// A Hugging Face folder: settings such as `hidden_size`, tensors such as `model.layers.0.self_attn.q_proj.weight`.
+    HuggingFace,
+}
+
+/// Everything known of a model before its weights arrive.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The architecture's name in its source: `llama`, `gpt2`, `qwen2`, `qwen3`.
+    pub architecture: String,
+    /// The settings that the model families read.
+    pub settings: Settings,
+    /// The tensors, by the names that stand in the file.
+    pub tensors: Vec<TensorEntry>,
+}
+
+/// One tensor in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorEntry {
+    /// The name as it stands in the file.
+    pub name: String,
+    /// Sizes, outermost first (row-major: the last one is contiguous), for GGUF too.
+    pub shape: Vec<u64>,
+    /// How the values are stored.
+    pub encoding: Encoding,
+    /// Which of the model's weight files holds it: 0 for a single file, the shard's place in the index otherwise.
+    pub file: usize,
+    /// First byte in that file.
+    pub offset: u64,
+    /// Length in bytes; always what `shape` and `encoding` call for.
+    pub bytes: u64,
+}
+
+/// A model's settings by name: a GGUF's metadata with the architecture's prefix cut off, or `config.json`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which names to expect.
+    pub source: Source,
+    /// Name to value. Long arrays (vocabularies) are kept elsewhere.
+    pub values: Map<String, Value>,
+}
+
+impl Settings {
+    /// The value under the first of `names` that is there and not null; each source has its own name for a setting.
+    pub fn get(&self, names: &[&str]) -> Option<&Value> {
+        names.iter().filter_map(|name| self.values.get(*name)).find(|value| !value.is_null())
+    }
+
+    /// A whole number that must be there, between 1 and 2^31 - 1.
+    pub fn size(&self, names: &[&str]) -> Result<u32> {
+        match self.get(names) {
+            None => Err(Error::Model(format!("setting {} is missing", names.join(" or ")))),
+            Some(value) => whole(names, value),
+        }
+    }
+
+    /// A whole number that may be left out.
+    pub fn size_or(&self, names: &[&str], default: u32) -> Result<u32> {
+        self.get(names).map_or(Ok(default), |value| whole(names, value))
+    }
+
+    /// A finite number that may be left out.
+    pub fn number_or(&self, names: &[&str], default: f64) -> Result<f64> {
+        let Some(value) = self.get(names) else { return Ok(default) };
+        match value.as_f64() {
+            Some(number) if number.is_finite() => Ok(number),
+            _ => Err(Error::Model(format!("setting {} is {value}, expected a number", names.join(" or ")))),
+        }
+    }
+
+    /// A truth value that may be left out.
+    pub fn flag_or(&self, names: &[&str], default: bool) -> Result<bool> {
+        let Some(value) = self.get(names) else { return Ok(default) };
+        value
+            .as_bool()
+            .ok_or_else(|| Error::Model(format!("setting {} is {value}, expected true or false", names.join(" or "))))
+    }
+
+    /// A text that may be left out.
+    pub fn text(&self, names: &[&str]) -> Result<Option<&str>> {
+        let Some(value) = self.get(names) else { return Ok(None) };
+        match value.as_str() {
+            Some(text) => Ok(Some(text)),
+            None => Err(Error::Model(format!("setting {} is {value}, expected text", names.join(" or ")))),
+        }
+    }
+}
+
+fn whole(names: &[&str], value: &Value) -> Result<u32> {
+    match value.as_u64() {
+        Some(number) if (1..1 << 31).contains(&number) => Ok(number as u32),
+        _ => Err(Error::Model(format!(
+            "setting {} is {value}, expected a whole number between 1 and 2147483647",
+            names.join(" or ")
+        ))),
+    }
+}

@@ -1,0 +1,250 @@
+//! One forward pass as plain data: typed steps over named, shaped tensors.
+//!
+//! A plan is built without a device and prints one line a step. It depends only on the settings and on how many rows
+//! it has room for; what varies between two runs is [`Live`]: the position and the rows that are in use.
+
+mod builder;
+mod describe;
+
+use crate::weights::WeightId;
+
+pub use builder::Builder;
+
+/// What changes from run to run: nothing else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Live {
+    /// Position of the first row: how many tokens the cache already holds.
+    pub position: u32,
+    /// Rows in use, from 1 to the plan's.
+    pub rows: u32,
+}
+
+/// A tensor of a plan: its place in [`Plan::tensors`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tensor(pub usize);
+
+/// What a tensor is called and how large it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    pub name: String,
+    pub rows: Rows,
+    /// Values in a row.
+    pub width: u32,
+}
+
+/// How many rows a tensor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// One for each token of the pass.
+    All,
+    /// One: of the last token in use.
+    Last,
+}
+
+/// Columns `start .. start + width` of a tensor: queries, keys and values may stand side by side in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    pub tensor: Tensor,
+    pub start: u32,
+    pub width: u32,
+}
+
+/// What a row of a table is looked up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Index {
+    Token,
+    Position,
+}
+
+/// A function of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Activation {
+    Identity,
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// GELU by its tanh approximation (GPT-2's `gelu_new`).
+    GeluTanh,
+    /// GELU by the error function.
+    GeluErf,
+    Relu,
+}
+
+/// What becomes of a result where it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Combine {
+    /// `y = value`.
+    Store,
+    /// `y += value`: a residual.
+    Add,
+    /// `y *= value`: a gate.
+    Multiply,
+}
+
+/// Which values are paired by a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pairing {
+    /// `2i` with `2i + 1`: Llama's weights in GGUF.
+    Adjacent,
+    /// `i` with `i + rotary / 2`: Hugging Face's weights, and GPT-NeoX.
+    Halves,
+}
+
+/// Half of the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    Keys,
+    Values,
+}
+
+/// What is done to a matmul's result, or to a tensor by [`Step::Pointwise`]: `y = combine(y, activation(value + bias))`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epilogue {
+    /// Vector added first.
+    pub bias: Option<WeightId>,
+    pub activation: Activation,
+    pub combine: Combine,
+}
+
+impl Epilogue {
+    /// `y = value`.
+    pub const NONE: Epilogue = Epilogue { bias: None, activation: Activation::Identity, combine: Combine::Store };
+}
+
+/// One operation. Kernels of the same name carry it out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// `y[t] = table[index of t]`, or added to `y[t]`.
+    Embed { table: WeightId, index: Index, combine: Combine, y: Tensor },
+    /// Scales each of a row's `groups` equal runs to unit mean square, then by `gain` (as long as a run).
+    RmsNorm { x: View, gain: WeightId, groups: u32, epsilon: f32, y: Tensor },
+    /// Shifts and scales each row to mean 0 and variance 1, then by `gain` and `bias`.
+    LayerNorm { x: View, gain: WeightId, bias: WeightId, epsilon: f32, y: Tensor },
+    /// `y[t] = epilogue(matrix x[t])`.
+    Matmul { x: View, matrix: WeightId, epilogue: Epilogue, y: View },
+    /// `y[t] = epilogue(x[t])`.
+    Pointwise { x: View, epilogue: Epilogue, y: View },
+    /// Rotates the first `rotary` values of each head by its position. `table`: cosine and sine, `[context, rotary / 2, 2]`.
+    Rope { x: View, table: WeightId, head_width: u32, rotary: u32, pairing: Pairing, y: Tensor },
+    /// Appends rows to the cache of a layer.
+    Store { x: View, layer: u32, side: Side },
+    /// Softmax attention of each query row over the layer's cache, up to and with the row's own position.
+    Attention { q: View, layer: u32, heads: u32, scale: f32, y: Tensor },
+    /// `y[0] = x[last row in use]`.
+    LastRow { x: View, y: Tensor },
+    /// Index of the greatest value of each row, the lowest of equals, as a u32.
+    Argmax { x: View, y: Tensor },
+}
+
+/// The cache of keys and values that a plan reads and appends to: per layer and side `[kv_heads, context, head_width]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheShape {
+    pub layers: u32,
+    pub kv_heads: u32,
+    pub head_width: u32,
+    /// Greatest number of positions.
+    pub context: u32,
+}
+
+/// Which rows are given logits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// The last row in use: to choose the next token.
+    Last,
+    /// Every row: to score a text.
+    All,
+}
+
+/// One forward pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Greatest number of rows in a run.
+    pub rows: u32,
+    pub cache: CacheShape,
+    pub tensors: Vec<TensorInfo>,
+    pub steps: Vec<Step>,
+    /// `[rows or 1, vocab]`: a score for each token.
+    pub logits: Tensor,
+    /// `[rows or 1, 1]`: the token with the greatest score, as u32.
+    pub choice: Tensor,
+}
+
+impl Plan {
+    /// What a tensor is.
+    pub fn info(&self, tensor: Tensor) -> &TensorInfo {
+        &self.tensors[tensor.0]
+    }
+
+    /// Greatest number of rows of a tensor.
+    pub fn rows_of(&self, tensor: Tensor) -> u32 {
+        match self.info(tensor).rows {
+            Rows::All => self.rows,
+            Rows::Last => 1,
+        }
+    }
+
+    /// Rows of a tensor in a run.
+    pub fn live_rows(&self, tensor: Tensor, live: Live) -> u32 {
+        live.rows.min(self.rows_of(tensor))
+    }
+}
+
+impl Step {
+    /// The name of the kernel.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Embed { .. } => "embed",
+            Step::RmsNorm { .. } => "rms_norm",
+            Step::LayerNorm { .. } => "layer_norm",
+            Step::Matmul { .. } => "matmul",
+            Step::Pointwise { .. } => "pointwise",
+            Step::Rope { .. } => "rope",
+            Step::Store { .. } => "store",
+            Step::Attention { .. } => "attention",
+            Step::LastRow { .. } => "last_row",
+            Step::Argmax { .. } => "argmax",
+        }
+    }
+
+    /// The tensor that is read (beside what [`Combine`] reads of the one written).
+    pub fn input(&self) -> Option<Tensor> {
+        match self {
+            Step::Embed { .. } => None,
+            Step::RmsNorm { x, .. }
+            | Step::LayerNorm { x, .. }
+            | Step::Matmul { x, .. }
+            | Step::Pointwise { x, .. }
+            | Step::Rope { x, .. }
+            | Step::Store { x, .. }
+            | Step::LastRow { x, .. }
+            | Step::Argmax { x, .. } => Some(x.tensor),
+            Step::Attention { q, .. } => Some(q.tensor),
+        }
+    }
+
+    /// The tensor that is written.
+    pub fn output(&self) -> Option<Tensor> {
+        match self {
+            Step::Store { .. } => None,
+            Step::Matmul { y, .. } | Step::Pointwise { y, .. } => Some(y.tensor),
+            Step::Embed { y, .. }
+            | Step::RmsNorm { y, .. }
+            | Step::LayerNorm { y, .. }
+            | Step::Rope { y, .. }
+            | Step::Attention { y, .. }
+            | Step::LastRow { y, .. }
+            | Step::Argmax { y, .. } => Some(*y),
+        }
+    }
+
+    /// The weights that are read.
+    pub fn weights(&self) -> Vec<WeightId> {
+        match self {
+            Step::Embed { table, .. } | Step::Rope { table, .. } => vec![*table],
+            Step::RmsNorm { gain, .. } => vec![*gain],
+            Step::LayerNorm { gain, bias, .. } => vec![*gain, *bias],
+            Step::Matmul { matrix, epilogue, .. } => std::iter::once(*matrix).chain(epilogue.bias).collect(),
+            Step::Pointwise { epilogue, .. } => epilogue.bias.into_iter().collect(),
+            Step::Store { .. } | Step::Attention { .. } | Step::LastRow { .. } | Step::Argmax { .. } => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A [`Plan`] -> text, one line a step.
+
+use super::*;
+use crate::weights::Catalogue;
+use std::fmt;
+
+impl Plan {
+    /// The plan as text, one line a step, weights by name: what golden tests compare.
+    pub fn describe(&self, catalogue: &Catalogue) -> String {
+        let lines: Vec<String> =
+            self.steps.iter().map(|step| Line { plan: self, catalogue, step }.to_string()).collect();
+        lines.join("\n") + "\n"
+    }
+}
+
+struct Line<'a> {
+    plan: &'a Plan,
+    catalogue: &'a Catalogue,
+    step: &'a Step,
+}
+
+impl Line<'_> {
+    fn view(&self, view: View) -> String {
+        let info = self.plan.info(view.tensor);
+        if view.width == info.width {
+            return info.name.clone();
+        }
+        format!("{}[{}..{}]", info.name, view.start, view.start + view.width)
+    }
+
+    fn written(&self, y: View, combine: Combine) -> String {
+        let sign = match combine {
+            Combine::Store => "=",
+            Combine::Add => "+=",
+            Combine::Multiply => "*=",
+        };
+        let rows = match self.plan.info(y.tensor).rows {
+            Rows::All => "rows",
+            Rows::Last => "1",
+        };
+        format!("{} [{rows}, {}] {sign}", self.view(y), y.width)
+    }
+
+    fn whole(&self, y: Tensor, combine: Combine) -> String {
+        self.written(View { tensor: y, start: 0, width: self.plan.info(y).width }, combine)
+    }
+
+    fn epilogue(&self, epilogue: &Epilogue) -> String {
+        let bias = epilogue.bias.map(|bias| format!(" + {}", self.catalogue.name(bias))).unwrap_or_default();
+        let activation = match epilogue.activation {
+            Activation::Identity => String::new(),
+            other => format!(" |> {other:?}").to_lowercase(),
+        };
+        bias + &activation
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let weight = |id: WeightId| self.catalogue.name(id);
+        match self.step {
+            Step::Embed { table, index, combine, y } => {
+                write!(f, "{} embed {}[{index:?}]", self.whole(*y, *combine), weight(*table))
+            }
+            Step::RmsNorm { x, gain, groups, epsilon, y } => {
+                let y = self.whole(*y, Combine::Store);
+                write!(f, "{y} rms_norm {} * {} groups {groups} epsilon {epsilon:e}", self.view(*x), weight(*gain))
+            }
+            Step::LayerNorm { x, gain, bias, epsilon, y } => {
+                let (y, x, gain, bias) = (self.whole(*y, Combine::Store), self.view(*x), weight(*gain), weight(*bias));
+                write!(f, "{y} layer_norm {x} * {gain} + {bias} epsilon {epsilon:e}")
+            }
+            Step::Matmul { x, matrix, epilogue, y } => {
+                let y = self.written(*y, epilogue.combine);
+                write!(f, "{y} matmul {} {}{}", weight(*matrix), self.view(*x), self.epilogue(epilogue))
+            }
+            Step::Pointwise { x, epilogue, y } => {
+                let y = self.written(*y, epilogue.combine);
+                write!(f, "{y} pointwise {}{}", self.view(*x), self.epilogue(epilogue))
+            }
+            Step::Rope { x, head_width, rotary, pairing, y, .. } => {
+                let y = self.whole(*y, Combine::Store);
+                write!(f, "{y} rope {} heads of {head_width}, {rotary} in {pairing:?}", self.view(*x))
+            }
+            Step::Store { x, layer, side } => write!(f, "cache.{layer}.{side:?} <- store {}", self.view(*x)),
+            Step::Attention { q, layer, heads, scale, y } => {
+                let y = self.whole(*y, Combine::Store);
+                write!(f, "{y} attention {} over cache.{layer}, {heads} heads, scale {scale}", self.view(*q))
+            }
+            Step::LastRow { x, y } => write!(f, "{} last_row {}", self.whole(*y, Combine::Store), self.view(*x)),
+            Step::Argmax { x, y } => write!(f, "{} argmax {}", self.whole(*y, Combine::Store), self.view(*x)),
+        }
+    }
+}
