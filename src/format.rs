@@ -1,5 +1,9 @@
 //! How weights are stored: the encodings of files, the formats on the device, and the way from one to the other.
 
+mod packed;
+
+pub use packed::{Packed, decode_row, encode_row, pack};
+
 /// How a file stores a tensor. One row of [`ENCODINGS`] each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
