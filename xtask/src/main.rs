@@ -1,1 +1,107 @@
-fn main() {}
+//! From a word on the command line to a chore done: `cargo xtask demo | test | build | model | golden | bench`.
+//!
+//! Every chore brings what it needs first (`setup/`), says in a line what it is doing, and can be run again at once.
+
+mod build;
+mod demo;
+mod golden;
+mod paths;
+mod process;
+mod serve;
+mod setup;
+mod stamp;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The chores of this repository. They need Rust, Node.js and Python 3, and install the rest.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build everything, bring the model, serve the page and print its address
+    Demo {
+        /// Open the page in headless Chromium instead, ask it this, and print its answer
+        #[arg(long, value_name = "PROMPT")]
+        headless: Option<String>,
+        /// The port to serve on; without it, 8080 or the next free one
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// Run every test, or only the named groups
+    Test {
+        #[arg(value_enum)]
+        groups: Vec<test::Group>,
+    },
+    /// Build the WebAssembly module, the npm package and the page
+    Build,
+    /// Bring the demo model to models/
+    Model,
+    /// Make the golden files anew, with Python
+    Golden {
+        /// Scripts of tests/golden/, by file name; without any, all of them
+        scripts: Vec<String>,
+    },
+    /// Measure the native engine on the demo model: `oriel bench`, with the arguments that follow
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: Chore) -> Result<()> {
+    match chore {
+        Chore::Demo {
+            headless: Some(prompt),
+            port,
+        } => demo::headless(&prompt, port),
+        Chore::Demo {
+            headless: None,
+            port,
+        } => demo::serve(port),
+        Chore::Test { groups } => test::run_groups(&groups),
+        Chore::Build => build::run_all(),
+        Chore::Model => setup::model::bring().map(drop),
+        Chore::Golden { scripts } => golden::run_scripts(&scripts),
+        Chore::Bench { arguments } => bench(&arguments),
+    }
+}
+
+/// Runs the native command as its users do: optimised, on the GPU if there is one.
+fn bench(arguments: &[String]) -> Result<()> {
+    let model = setup::model::bring()?;
+    let adapter = setup::vulkan::primary()?;
+    let mut command = process::cargo();
+    command.args([
+        "run",
+        "--release",
+        "--quiet",
+        "--bin",
+        "oriel",
+        "--",
+        "bench",
+        "--model",
+    ]);
+    command
+        .arg(model)
+        .args(arguments)
+        .envs(adapter.environment());
+    process::run(&mut command)
+}

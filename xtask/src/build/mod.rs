@@ -1,0 +1,44 @@
+//! From sources to the page: module (`pkg/dist/wasm`), package (`pkg/dist`), page (`target/site`).
+
+mod module;
+mod site;
+pub mod size;
+
+use crate::process::{npm, run, say};
+use crate::setup::node;
+use crate::{paths, stamp};
+use anyhow::Result;
+use std::path::PathBuf;
+
+/// Builds all three, each only if something that it is made of has changed.
+///
+/// # Errors
+/// When a tool is missing and can't be brought, or a step fails.
+pub fn run_all() -> Result<()> {
+    node::bring()?;
+    module::build()?;
+    package()?;
+    site::build()?;
+    say(format!("built: {}", crate::process::short(&paths::site())));
+    Ok(())
+}
+
+/// The folder of the package's built files.
+fn package_dist() -> PathBuf {
+    paths::root().join("pkg/dist")
+}
+
+/// Compiles the package's TypeScript beside the module.
+fn package() -> Result<()> {
+    let root = paths::root();
+    let inputs = stamp::Inputs::default().file(&root.join("package-lock.json"))?;
+    let inputs = inputs.tree(&root.join("pkg"), &["dist", "node_modules"])?;
+    let inputs = inputs.tree(&module::folder(), &[])?;
+    let digest = inputs.digest();
+    if stamp::is_fresh("package", &digest) && package_dist().join("index.js").is_file() {
+        return Ok(());
+    }
+    say("building the npm package");
+    run(npm().args(["run", "build", "--silent", "--workspace", "pkg"]))?;
+    stamp::record("package", &digest)
+}

@@ -1,0 +1,43 @@
+//! From `www/` and the built package to `target/site`: the page as plain files, the package under `oriel/`.
+
+use crate::{paths, stamp};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::Path;
+
+/// Endings of files that serve developers and that no page asks for.
+const NOT_SERVED: [&str; 3] = [".d.ts", ".map", ".tsbuildinfo"];
+
+/// Copies the page and the package anew.
+///
+/// # Errors
+/// When a file can't be read or written.
+pub fn build() -> Result<()> {
+    let site = paths::site();
+    recreate(&site)?;
+    copy(&paths::root().join("www"), &site)?;
+    copy(&super::package_dist(), &site.join("oriel"))
+}
+
+/// Makes a folder empty.
+pub fn recreate(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("emptying {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))
+}
+
+/// Copies every file that is served.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    for source in stamp::files_under(from, &["node_modules"])? {
+        let name = source.to_string_lossy();
+        if NOT_SERVED.iter().any(|ending| name.ends_with(ending)) {
+            continue;
+        }
+        let target = to.join(source.strip_prefix(from)?);
+        fs::create_dir_all(target.parent().unwrap_or(to))?;
+        fs::copy(&source, &target)
+            .with_context(|| format!("copying {name} to {}", target.display()))?;
+    }
+    Ok(())
+}
