@@ -1,22 +1,13 @@
 //! How weights are stored: the encodings of files, the formats on the device, and the way from one to the other.
 
+mod decode;
+mod encoding;
 mod packed;
+mod repack;
 
+pub use encoding::{Decode, ENCODINGS, Encoding, EncodingInfo, tensor_bytes};
 pub use packed::{Packed, decode_row, encode_row, pack};
-
-/// How a file stores a tensor. One row of [`ENCODINGS`] each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Encoding {
-    F32,
-    F16,
-    BF16,
-    Q8_0,
-    Q4_0,
-    Q4_1,
-    Q4K,
-    Q5K,
-    Q6K,
-}
+pub use repack::{Repack, repack};
 
 /// How a matrix stands on the device. Values are held in blocks of [`BLOCK`] along a row, rows padded with zeros to
 /// whole blocks, in up to two regions of one buffer: all values first, then (from a multiple of 256 bytes) all scales.
