@@ -12,6 +12,7 @@
 pub mod error;
 pub mod format;
 pub mod manifest;
+pub mod gguf;
 pub mod weights;
 
 pub mod plan;

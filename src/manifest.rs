@@ -3,6 +3,7 @@
 use crate::format::Encoding;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// Where a checkpoint comes from: the two sources name settings and tensors differently, and store rotary
 /// queries and keys in a different row order.
@@ -40,6 +41,58 @@ pub struct TensorEntry {
     pub offset: u64,
     /// Length in bytes; always what `shape` and `encoding` call for.
     pub bytes: u64,
+}
+
+impl Manifest {
+    /// Refuses a weight file that is shorter than its tensors need: it is truncated, or was not loaded to its end.
+    pub fn check_length(&self, file: usize, length: u64) -> Result<()> {
+        check_length(&self.tensors, file, length)
+    }
+}
+
+/// As [`Manifest::check_length`], before there is a manifest.
+pub fn check_length(tensors: &[TensorEntry], file: usize, length: u64) -> Result<()> {
+    let cut =
+        tensors.iter().filter(|entry| entry.file == file && entry.end() > length).min_by_key(|entry| entry.offset);
+    match cut {
+        None => Ok(()),
+        Some(entry) => Err(Error::File(format!(
+            "tensor {} ends at byte {}, but the file has only {length} bytes: it is truncated",
+            entry.name,
+            entry.end()
+        ))),
+    }
+}
+
+/// Refuses tensors that share a name, share bytes of a file, or end beyond what a number can say.
+pub fn check_entries(tensors: &[TensorEntry]) -> Result<()> {
+    let mut names = HashSet::new();
+    if let Some(entry) = tensors.iter().find(|entry| !names.insert(entry.name.as_str())) {
+        return Err(Error::File(format!("tensor {} stands twice in the file", entry.name)));
+    }
+    if let Some(entry) = tensors.iter().find(|entry| entry.offset.checked_add(entry.bytes).is_none()) {
+        let (name, offset, bytes) = (&entry.name, entry.offset, entry.bytes);
+        return Err(Error::File(format!("tensor {name} has {bytes} bytes from byte {offset} on, beyond any file")));
+    }
+    let mut places: Vec<&TensorEntry> = tensors.iter().filter(|entry| entry.bytes > 0).collect();
+    places.sort_by_key(|entry| (entry.file, entry.offset));
+    match places.windows(2).find(|pair| pair[0].file == pair[1].file && pair[0].end() > pair[1].offset) {
+        None => Ok(()),
+        Some(pair) => Err(Error::File(format!(
+            "tensors {} and {} overlap: one ends at byte {}, the other begins at byte {}",
+            pair[0].name,
+            pair[1].name,
+            pair[0].end(),
+            pair[1].offset
+        ))),
+    }
+}
+
+impl TensorEntry {
+    /// First byte behind it.
+    pub fn end(&self) -> u64 {
+        self.offset.saturating_add(self.bytes)
+    }
 }
 
 /// A model's settings by name: a GGUF's metadata with the architecture's prefix cut off, or `config.json`.
