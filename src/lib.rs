@@ -17,4 +17,6 @@ pub mod weights;
 
 pub mod plan;
 
+pub mod kernels;
+
 pub use error::{Error, Result};

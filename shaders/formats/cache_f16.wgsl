@@ -1,0 +1,11 @@
+
+// A cache of f16: four values in a word; works without `shader-f16`.
+alias CacheWord = vec2<u32>;
+
+fn pack_cache(values: vec4<f32>) -> CacheWord {
+    let v = clamp(values, vec4<f32>(-65504.0), vec4<f32>(65504.0));
+    return vec2<u32>(pack2x16float(v.xy), pack2x16float(v.zw));
+}
+fn unpack_cache(word: CacheWord) -> vec4<f32> {
+    return vec4<f32>(unpack2x16float(word.x), unpack2x16float(word.y));
+}

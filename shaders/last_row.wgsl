@@ -1,0 +1,17 @@
+// y[0, i] = x[rows - 1, i]
+// One invocation per value.
+#import live
+
+struct Params { width: u32, x_start: u32, x_stride: u32 }
+
+@group(1) @binding(0) var<uniform>             params: Params;
+@group(1) @binding(1) var<storage, read>       x:      array<f32>; // [rows, width]
+@group(1) @binding(2) var<storage, read_write> y:      array<f32>; // [1, width]
+
+override WORKGROUP: u32;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= params.width { return; }
+    y[id.x] = x[(live.rows - 1u) * params.x_stride + params.x_start + id.x];
+}

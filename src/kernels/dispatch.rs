@@ -1,0 +1,114 @@
+//! A step of a plan -> the dispatches that carry it out, still without a device.
+
+use super::{Kernel, argmax, attention, embed, last_row, layer_norm, matmul, pointwise, rms_norm, rope, store};
+use crate::format::BLOCK;
+use crate::plan::{Live, Plan, Side, Step, Tensor};
+use crate::weights::{Catalogue, WeightId};
+use crate::{Error, Result};
+
+/// Values of `override` constants by name. `WORKGROUP` is given by the kernel.
+pub type Constants = Vec<(&'static str, f64)>;
+
+/// One dispatch: a kernel, its constants, parameters and operands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dispatch {
+    pub kernel: &'static Kernel,
+    pub constants: Constants,
+    /// The bytes of `Params`.
+    pub params: Vec<u8>,
+    /// What is bound, in the order of the kernel's bindings.
+    pub resources: Vec<Resource>,
+    /// The matrix of group 2: a weight and which of its parts.
+    pub matrix: Option<(WeightId, usize)>,
+    pub grid: Grid,
+}
+
+/// What a storage binding of group 1 refers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resource {
+    Tensor(Tensor),
+    Vector(WeightId),
+    /// A binding that this step does not use: a few zeros.
+    Unused,
+    /// The tokens of the pass, u32.
+    Tokens,
+    Cache(u32, Side),
+}
+
+/// Workgroups of a dispatch: `x`, `y`, and in z one for each `rows_each` of the live rows of `rows_of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grid {
+    pub x: u32,
+    pub y: u32,
+    pub rows_of: Tensor,
+    pub rows_each: u32,
+}
+
+/// Greatest number of workgroups in one dimension, WebGPU's default.
+const MOST_GROUPS: u32 = 65_535;
+
+impl Grid {
+    /// `groups` workgroups for every `rows_each` rows; counts past WebGPU's limit are folded into y.
+    pub fn new(groups: u32, rows_of: Tensor, rows_each: u32) -> Grid {
+        let y = groups.div_ceil(MOST_GROUPS);
+        Grid { x: groups.div_ceil(y), y, rows_of, rows_each }
+    }
+
+    /// The three counts of a run.
+    pub fn size(&self, plan: &Plan, live: Live) -> [u32; 3] {
+        [self.x, self.y, plan.live_rows(self.rows_of, live).div_ceil(self.rows_each)]
+    }
+}
+
+/// Which of a kernel's variants to use, as measured on the adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Variants {
+    /// For one row.
+    pub matvec: matmul::Variant,
+    /// For several rows.
+    pub matmul: matmul::Variant,
+}
+
+/// Values from one row of a tensor to the next: its width up to whole blocks. What lies between stays zero.
+pub fn stride(plan: &Plan, tensor: Tensor) -> u32 {
+    plan.info(tensor).width.next_multiple_of(BLOCK)
+}
+
+/// The dispatches of a step; most steps are one, a matrix in several parts takes one for each.
+///
+/// # Errors
+/// Where a shape passes what the kernels can do within WebGPU's default limits.
+pub fn lower(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variants) -> Result<Vec<Dispatch>> {
+    let one = |dispatch| Ok(vec![dispatch]);
+    match step {
+        Step::Embed { table, index, combine, y } => {
+            Ok(embed::lower(plan, (*table, catalogue.layout(*table)), *index, *combine, *y))
+        }
+        Step::RmsNorm { x, gain, groups, epsilon, y } => one(rms_norm::lower(plan, *x, *gain, *groups, *epsilon, *y)),
+        Step::LayerNorm { x, gain, bias, epsilon, y } => one(layer_norm::lower(plan, *x, *gain, *bias, *epsilon, *y)),
+        Step::Matmul { x, matrix, epilogue, y } => {
+            if x.start != 0 || x.width != plan.info(x.tensor).width {
+                let name = catalogue.name(*matrix);
+                return Err(Error::Unsupported(format!("{name} multiplies columns of a tensor, not a whole one")));
+            }
+            Ok(matmul::lower(plan, *x, (*matrix, catalogue.layout(*matrix)), *epilogue, *y, variants))
+        }
+        Step::Pointwise { x, epilogue, y } => one(pointwise::lower(plan, *x, *epilogue, *y)),
+        Step::Rope { x, table, head_width, rotary, pairing, y } => {
+            one(rope::lower(plan, *x, *table, *head_width, *rotary, *pairing, *y))
+        }
+        Step::Store { x, layer, side } => one(store::lower(plan, *x, *layer, *side)),
+        Step::Attention { q, layer, heads, scale, y } => {
+            if plan.cache.head_width > attention::WIDEST_HEAD {
+                return Err(Error::Unsupported(format!(
+                    "heads of {} values; supported: up to {}",
+                    plan.cache.head_width,
+                    attention::WIDEST_HEAD
+                )));
+            }
+            one(attention::lower(plan, *q, *layer, *heads, *scale, *y))
+        }
+        Step::LastRow { x, y } => one(last_row::lower(plan, *x, *y)),
+        Step::Argmax { x, y } => one(argmax::lower(plan, *x, *y)),
+    }
+}

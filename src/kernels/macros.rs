@@ -1,0 +1,28 @@
+//! The two declarations of a face: its parameters and its kernel.
+
+/// Declares `Params`: 4-byte scalars only, so that the order is the layout in WGSL too.
+macro_rules! params {
+    (struct Params { $($field:ident: $scalar:ident),* $(,)? }) => {
+        /// The uniform of group 1, binding 0.
+        #[repr(C)]
+        #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+        struct Params { $($field: $scalar),* }
+
+        impl Params {
+            const FIELDS: &'static [(&'static str, &'static str)] = &[$((stringify!($field), stringify!($scalar))),*];
+        }
+    };
+}
+
+/// A [`Kernel`](super::Kernel) of the file of that name.
+macro_rules! kernel {
+    ($name:literal, workgroup $workgroup:expr, $params:ty, [$($binding:expr),* $(,)?]) => {
+        $crate::kernels::Kernel {
+            name: $name,
+            source: include_str!(concat!("../../shaders/", $name, ".wgsl")),
+            workgroup: $workgroup,
+            bindings: &[$($binding),*],
+            params: <$params>::FIELDS,
+        }
+    };
+}

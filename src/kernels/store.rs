@@ -1,0 +1,39 @@
+//! Keys or values of new rows, into the cache of a layer.
+
+use super::{Binding::*, CacheFormat, Dispatch, Grid, Kernel, Resource, Rows, stride};
+use crate::plan::{CacheShape, Plan, Side, View};
+
+params! { struct Params { kv_heads: u32, head_width: u32, context: u32, x_start: u32, x_stride: u32 } }
+
+pub const KERNEL: Kernel = kernel!("store", workgroup 64, Params, [Read("x"), Write("cache")]);
+
+/// Appends the rows of `x`, `[rows, kv_heads, head_width]`, at the live position.
+pub fn lower(plan: &Plan, x: View, layer: u32, side: Side) -> Dispatch {
+    let CacheShape { kv_heads, head_width, context, .. } = plan.cache;
+    let params = Params { kv_heads, head_width, context, x_start: x.start, x_stride: stride(plan, x.tensor) };
+    let words = kv_heads * head_width.div_ceil(4);
+    Dispatch {
+        kernel: &KERNEL,
+        constants: Vec::new(),
+        params: bytemuck::bytes_of(&params).to_vec(),
+        resources: vec![Resource::Tensor(x.tensor), Resource::Cache(layer, side)],
+        matrix: None,
+        grid: Grid::new(words.div_ceil(KERNEL.workgroup), x.tensor, 1),
+    }
+}
+
+/// The same, plainly, into `[kv_heads, context, head_width]`.
+pub fn reference(rows: usize, position: usize, x: Rows, shape: CacheShape, format: CacheFormat, cache: &mut [f32]) {
+    let (head_width, context) = (shape.head_width as usize, shape.context as usize);
+    for t in 0..rows {
+        for (head, x) in x.row(t).chunks(head_width).enumerate() {
+            let at = (head * context + position + t) * head_width;
+            for (kept, &x) in cache[at..].iter_mut().zip(x) {
+                *kept = match format {
+                    CacheFormat::F32 => x,
+                    CacheFormat::F16 => half::f16::from_f32(x.clamp(-65504.0, 65504.0)).to_f32(),
+                };
+            }
+        }
+    }
+}
