@@ -5,10 +5,12 @@
 
 mod builder;
 mod describe;
+mod slots;
 
 use crate::weights::WeightId;
 
 pub use builder::Builder;
+pub use slots::Slots;
 
 /// What changes from run to run: nothing else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

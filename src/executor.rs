@@ -1,0 +1,200 @@
+//! What runs plans: a GPU, or the plain reference on the processor. Both take weights as they stream, and nothing blocks.
+
+use crate::cpu::Cpu;
+use crate::gpu::{Gpu, GpuOptions};
+use crate::kernels::CacheFormat;
+use crate::plan::{CacheShape, Plan};
+use crate::weights::{Catalogue, Layout, Sink, WeightId};
+use crate::{Error, Result};
+
+/// A plan made ready on an executor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prepared(pub(crate) usize);
+
+/// What a run hands back to the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readback {
+    /// Nothing: all but the last chunk of a prompt.
+    Nothing,
+    /// The greatest token of each row that has logits: 4 bytes each.
+    Choice,
+    /// All logits.
+    Logits,
+}
+
+/// What computes, in words for people and reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdapterInfo {
+    /// Name of the adapter or processor path.
+    pub name: String,
+    /// The interface it is reached by: `Vulkan`, `Metal`, `BrowserWebGpu`, `cpu`.
+    pub backend: String,
+    /// `discrete`, `integrated`, `virtual`, `software` or `other`.
+    pub kind: String,
+    /// The driver, where known.
+    pub driver: String,
+    /// Variants of kernels that were measured to be the fastest here.
+    pub variants: String,
+}
+
+/// What an executor has done since it was made: the difference between two readings is what a token costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub dispatches: u64,
+    pub submits: u64,
+    pub readbacks: u64,
+    pub buffers_created: u64,
+    pub bind_groups_created: u64,
+    pub pipelines_created: u64,
+    /// Bytes of matrices that matmuls went through once a run, and rows that were looked up.
+    pub weight_bytes_read: u64,
+    /// Bytes of buffers that live on the device now.
+    pub gpu_bytes: u64,
+}
+
+/// A device that runs plans.
+pub enum Executor {
+    Gpu(Box<Gpu>),
+    Cpu(Box<Cpu>),
+}
+
+impl Executor {
+    /// Opens the GPU and measures which kernels suit it.
+    ///
+    /// # Errors
+    /// Where there is no adapter, or it refuses a device.
+    pub async fn gpu(options: GpuOptions) -> Result<Executor> {
+        Ok(Executor::Gpu(Box::new(Gpu::open(options).await?)))
+    }
+
+    /// The plain reference kernels on one thread.
+    pub fn cpu() -> Executor {
+        Executor::Cpu(Box::default())
+    }
+
+    /// What computes.
+    pub fn adapter(&self) -> AdapterInfo {
+        match self {
+            Executor::Gpu(gpu) => gpu.adapter(),
+            Executor::Cpu(_) => AdapterInfo {
+                name: "reference kernels".into(),
+                backend: "cpu".into(),
+                kind: "software".into(),
+                driver: String::new(),
+                variants: "reference".into(),
+            },
+        }
+    }
+
+    /// Greatest number of bytes in one part of a weight or half of a layer's cache.
+    pub fn binding_limit(&self) -> u64 {
+        match self {
+            Executor::Gpu(gpu) => gpu.binding_limit(),
+            Executor::Cpu(_) => 1 << 40,
+        }
+    }
+
+    /// Makes the cache, once, before any plan is prepared.
+    ///
+    /// # Errors
+    /// Where half of a layer's cache passes the binding limit.
+    pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) -> Result<()> {
+        let head_bytes = u64::from(shape.head_width.div_ceil(4)) * format.word_bytes();
+        let bytes = u64::from(shape.kv_heads) * u64::from(shape.context) * head_bytes;
+        if bytes > self.binding_limit() {
+            return Err(Error::Memory(format!(
+                "a context of {} takes {bytes} bytes a layer for keys; the device binds at most {}: ask for a context of \
+                 at most {}",
+                shape.context,
+                self.binding_limit(),
+                self.binding_limit() / (u64::from(shape.kv_heads) * head_bytes)
+            )));
+        }
+        match self {
+            Executor::Gpu(gpu) => gpu.allocate_cache(shape, format),
+            Executor::Cpu(cpu) => cpu.allocate_cache(shape, format),
+        }
+        Ok(())
+    }
+
+    /// Makes everything that runs of the plan need: afterwards a run makes nothing.
+    pub fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared> {
+        match self {
+            Executor::Gpu(gpu) => gpu.prepare(plan, catalogue),
+            Executor::Cpu(cpu) => Ok(cpu.prepare(plan)),
+        }
+    }
+
+    /// Runs a plan over `tokens` from `position` on. On a GPU the work is only submitted.
+    pub fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()> {
+        match self {
+            Executor::Gpu(gpu) => gpu.run(prepared, tokens, position, readback),
+            Executor::Cpu(cpu) => cpu.run(prepared, tokens, position),
+        }
+    }
+
+    /// Logits of the last run, `[rows with logits, vocab]`; it was run with [`Readback::Logits`].
+    pub async fn read_logits(&mut self, prepared: Prepared) -> Result<Vec<f32>> {
+        match self {
+            Executor::Gpu(gpu) => gpu.read_logits(prepared).await,
+            Executor::Cpu(cpu) => Ok(cpu.logits(prepared)),
+        }
+    }
+
+    /// The greatest token of the last row of the last run; it was run with [`Readback::Choice`].
+    pub async fn read_choice(&mut self, prepared: Prepared) -> Result<u32> {
+        match self {
+            Executor::Gpu(gpu) => gpu.read_choice(prepared).await,
+            Executor::Cpu(cpu) => Ok(cpu.choice(prepared)),
+        }
+    }
+
+    /// Waits until the device has taken everything that was written and submitted; reports what it refused.
+    pub async fn settle(&mut self) -> Result<()> {
+        match self {
+            Executor::Gpu(gpu) => gpu.settle().await,
+            Executor::Cpu(_) => Ok(()),
+        }
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        match self {
+            Executor::Gpu(gpu) => gpu.counts(),
+            Executor::Cpu(_) => Counts::default(),
+        }
+    }
+
+    /// Fills a tensor of a prepared plan, `[rows, width]` without padding: for tests of kernels.
+    pub fn write_tensor(&mut self, prepared: Prepared, tensor: crate::plan::Tensor, values: &[f32]) {
+        match self {
+            Executor::Gpu(gpu) => gpu.write_tensor(prepared, tensor, values),
+            Executor::Cpu(cpu) => cpu.write_tensor(prepared, tensor, values),
+        }
+    }
+
+    /// The values of a tensor after a run, `[rows, width]` without padding: for tests of kernels. Another tensor may
+    /// have taken its memory since.
+    pub async fn read_tensor(&mut self, prepared: Prepared, tensor: crate::plan::Tensor) -> Result<Vec<f32>> {
+        match self {
+            Executor::Gpu(gpu) => gpu.read_tensor(prepared, tensor).await,
+            Executor::Cpu(cpu) => Ok(cpu.read_tensor(prepared, tensor)),
+        }
+    }
+}
+
+impl Sink for Executor {
+    fn allocate(&mut self, name: &str, layout: &Layout) -> Result<WeightId> {
+        match self {
+            Executor::Gpu(gpu) => gpu.allocate(name, layout),
+            Executor::Cpu(cpu) => cpu.allocate(name, layout),
+        }
+    }
+
+    fn write(&mut self, weight: WeightId, part: usize, offset: u64, bytes: &[u8]) -> Result<()> {
+        match self {
+            Executor::Gpu(gpu) => gpu.write(weight, part, offset, bytes),
+            Executor::Cpu(cpu) => cpu.write(weight, part, offset, bytes),
+        }
+    }
+}
