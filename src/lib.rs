@@ -17,6 +17,14 @@ pub mod weights;
 
 pub mod plan;
 
+pub mod fuse;
+
 pub mod kernels;
+
+pub mod executor;
+
+pub mod gpu;
+
+pub mod cpu;
 
 pub use error::{Error, Result};

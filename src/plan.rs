@@ -8,6 +8,7 @@ mod describe;
 mod slots;
 
 use crate::weights::WeightId;
+use crate::{Error, Result};
 
 pub use builder::Builder;
 pub use slots::Slots;
@@ -182,6 +183,24 @@ impl Plan {
             Rows::All => self.rows,
             Rows::Last => 1,
         }
+    }
+
+    /// What a run of so many tokens from `position` on varies.
+    ///
+    /// # Errors
+    /// Where there are no tokens, more than the plan's rows, or they pass the end of the cache.
+    pub fn live(&self, tokens: usize, position: u32) -> Result<Live> {
+        let rows = u32::try_from(tokens).unwrap_or(u32::MAX);
+        if rows == 0 || rows > self.rows {
+            return Err(Error::Option(format!("{tokens} tokens in a pass of 1 to {}", self.rows)));
+        }
+        if position.checked_add(rows).is_none_or(|end| end > self.cache.context) {
+            let context = self.cache.context;
+            return Err(Error::Context(format!(
+                "{tokens} tokens from position {position} on pass the context of {context}"
+            )));
+        }
+        Ok(Live { position, rows })
     }
 
     /// Rows of a tensor in a run.

@@ -51,6 +51,11 @@ impl<'a> Builder<'a> {
         View { tensor: x.tensor, start: x.start + start, width }
     }
 
+    /// A tensor that is filled from outside: for tests of kernels.
+    pub fn input(&mut self, name: &str, width: u32) -> View {
+        self.tensor(name, Rows::All, width)
+    }
+
     /// Rows of `table` by token.
     pub fn embed(&mut self, table: WeightId) -> View {
         let y = self.tensor("x", Rows::All, self.layout(table).inputs);

@@ -25,18 +25,10 @@ pub fn headless(prompt: &str, port: Option<u16>) -> Result<()> {
     prepare()?;
     let browser = browser::bring()?;
     let server = Server::start(paths::site(), paths::models(), port)?;
-    say(format!(
-        "asking the page at {} in {}",
-        server.address(),
-        browser.display()
-    ));
+    say(format!("asking the page at {} in {}", server.address(), browser.display()));
     let mut node = node::bring()?;
     node.env("ORIEL_BROWSER", browser);
-    run(node
-        .arg("tests/page/headless.mjs")
-        .arg(server.address())
-        .arg(prompt))
-    .context("the page did not answer")
+    run(node.arg("tests/page/headless.mjs").arg(server.address()).arg(prompt)).context("the page did not answer")
 }
 
 fn prepare() -> Result<()> {

@@ -19,10 +19,7 @@ pub fn run_scripts(names: &[String]) -> Result<()> {
         .filter(|path| names.is_empty() || names.iter().any(|name| path.ends_with(name)))
         .collect();
     if scripts.len() < names.len().max(1) {
-        bail!(
-            "tests/golden has no such script; asked for: {}",
-            names.join(", ")
-        );
+        bail!("tests/golden has no such script; asked for: {}", names.join(", "));
     }
     model::bring()?;
     let python = environment(&folder.join("requirements.txt"))?;
@@ -36,27 +33,15 @@ pub fn run_scripts(names: &[String]) -> Result<()> {
 /// The Python of an environment with these requirements, made or brought up to date if they changed.
 fn environment(requirements: &Path) -> Result<PathBuf> {
     let folder = paths::scratch().join("golden-python");
-    let python = folder.join(if cfg!(windows) {
-        "Scripts/python.exe"
-    } else {
-        "bin/python"
-    });
+    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let digest = stamp::Inputs::default().file(requirements)?.digest();
     if python.exists() && stamp::is_fresh("golden-python", &digest) {
         return Ok(python);
     }
     say("making a Python environment for the golden scripts");
-    run(at_root(model::python()?).args(["-m", "venv"]).arg(&folder))
-        .context("python3 -m venv failed")?;
+    run(at_root(model::python()?).args(["-m", "venv"]).arg(&folder)).context("python3 -m venv failed")?;
     let mut pip = at_root(&python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--requirement",
-    ]);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
     run_long(pip.arg(requirements), "installing Python packages")?;
     stamp::record("golden-python", &digest)?;
     Ok(python)

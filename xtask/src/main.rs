@@ -68,14 +68,8 @@ fn main() -> ExitCode {
 
 fn run(chore: Chore) -> Result<()> {
     match chore {
-        Chore::Demo {
-            headless: Some(prompt),
-            port,
-        } => demo::headless(&prompt, port),
-        Chore::Demo {
-            headless: None,
-            port,
-        } => demo::serve(port),
+        Chore::Demo { headless: Some(prompt), port } => demo::headless(&prompt, port),
+        Chore::Demo { headless: None, port } => demo::serve(port),
         Chore::Test { groups } => test::run_groups(&groups),
         Chore::Build => build::run_all(),
         Chore::Model => setup::model::bring().map(drop),
@@ -89,19 +83,7 @@ fn bench(arguments: &[String]) -> Result<()> {
     let model = setup::model::bring()?;
     let adapter = setup::vulkan::primary()?;
     let mut command = process::cargo();
-    command.args([
-        "run",
-        "--release",
-        "--quiet",
-        "--bin",
-        "oriel",
-        "--",
-        "bench",
-        "--model",
-    ]);
-    command
-        .arg(model)
-        .args(arguments)
-        .envs(adapter.environment());
+    command.args(["run", "--release", "--quiet", "--bin", "oriel", "--", "bench", "--model"]);
+    command.arg(model).args(arguments).envs(adapter.environment());
     process::run(&mut command)
 }

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 /// The repository's root.
 pub fn root() -> &'static Path {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask
-        .parent()
-        .expect("xtask/ stands in the repository's root")
+    xtask.parent().expect("xtask/ stands in the repository's root")
 }
 
 /// Scratch space of the chores: stamps, downloads, intermediate files. Ignored by git, safe to delete.

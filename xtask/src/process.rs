@@ -37,9 +37,7 @@ pub fn at_root(program: impl AsRef<std::ffi::OsStr>) -> Command {
 /// # Errors
 /// When it can't be started or doesn't succeed; the message holds the whole command line.
 pub fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("could not start {}", line(command)))?;
+    let status = command.status().with_context(|| format!("could not start {}", line(command)))?;
     expect_success(command, status)
 }
 
@@ -89,28 +87,18 @@ pub fn output(command: &mut Command) -> Option<String> {
 /// The first of these programs that `PATH` has.
 pub fn on_path(names: &[&str]) -> Option<PathBuf> {
     let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH")?).collect();
-    let files: Vec<String> = names
-        .iter()
-        .map(|name| format!("{name}{}", env::consts::EXE_SUFFIX))
-        .collect();
-    let mut candidates = files
-        .iter()
-        .flat_map(|file| folders.iter().map(move |folder| folder.join(file)));
+    let files: Vec<String> = names.iter().map(|name| format!("{name}{}", env::consts::EXE_SUFFIX)).collect();
+    let mut candidates = files.iter().flat_map(|file| folders.iter().map(move |folder| folder.join(file)));
     candidates.find(|path| path.is_file())
 }
 
 /// `/root/x/y` as `x/y`, for messages.
 pub fn short(path: &Path) -> String {
-    path.strip_prefix(crate::paths::root())
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    path.strip_prefix(crate::paths::root()).unwrap_or(path).display().to_string()
 }
 
 fn spawn(command: &mut Command) -> Result<Child> {
-    command
-        .spawn()
-        .with_context(|| format!("could not start {}", line(command)))
+    command.spawn().with_context(|| format!("could not start {}", line(command)))
 }
 
 fn expect_success(command: &Command, status: ExitStatus) -> Result<()> {
@@ -123,8 +111,5 @@ fn expect_success(command: &Command, status: ExitStatus) -> Result<()> {
 /// The command line as one would type it.
 fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

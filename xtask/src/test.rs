@@ -35,11 +35,7 @@ pub enum Group {
 /// # Errors
 /// When a group failed; the others are run nevertheless.
 pub fn run_groups(groups: &[Group]) -> Result<()> {
-    let groups = if groups.is_empty() {
-        Group::value_variants()
-    } else {
-        groups
-    };
+    let groups = if groups.is_empty() { Group::value_variants() } else { groups };
     let mut results = Vec::new();
     for group in groups {
         say(format!("test: {}", name(*group)));
@@ -51,11 +47,7 @@ pub fn run_groups(groups: &[Group]) -> Result<()> {
         results.push((name(*group), outcome.is_ok(), started.elapsed()));
     }
     print(&results);
-    let failed: Vec<&str> = results
-        .iter()
-        .filter(|(_, passed, _)| !passed)
-        .map(|(name, ..)| name.as_str())
-        .collect();
+    let failed: Vec<&str> = results.iter().filter(|(_, passed, _)| !passed).map(|(name, ..)| name.as_str()).collect();
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
     }
@@ -65,14 +57,7 @@ pub fn run_groups(groups: &[Group]) -> Result<()> {
 fn run_group(group: Group) -> Result<()> {
     match group {
         Group::Format => run(cargo().args(["fmt", "--all", "--check"])),
-        Group::Lint => run(cargo().args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "--deny",
-            "warnings",
-        ])),
+        Group::Lint => run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])),
         Group::Native => native(),
         Group::Kernels => kernels(),
         Group::Size => build::run_all().and_then(|()| build::size::check()),
@@ -85,9 +70,7 @@ fn native() -> Result<()> {
     model::bring()?;
     let adapter = vulkan::primary()?;
     say(format!("the adapter is {}", adapter.name));
-    run(cargo()
-        .args(["test", "--workspace"])
-        .envs(adapter.environment()))
+    run(cargo().args(["test", "--workspace"]).envs(adapter.environment()))
 }
 
 /// The adapters differ in f16, in subgroup size and in who compiled the shader: what one forgives, the other may not.
@@ -96,9 +79,7 @@ fn kernels() -> Result<()> {
         return Ok(());
     };
     say(format!("the adapter is {}", adapter.name));
-    run(cargo()
-        .args(["test", "--test", "kernels"])
-        .envs(adapter.environment()))
+    run(cargo().args(["test", "--test", "kernels"]).envs(adapter.environment()))
 }
 
 fn types() -> Result<()> {
@@ -114,12 +95,8 @@ fn page() -> Result<()> {
     let browser = browser::bring()?;
     let server = Server::start(paths::site(), paths::models(), None)?;
     let mut node = node::bring()?;
-    node.env("ORIEL_BROWSER", browser)
-        .env("ORIEL_ADDRESS", server.address())
-        .env("ORIEL_MODEL", model);
-    run(node
-        .args(["--test", "--test-concurrency=1"])
-        .args(scripts()?))
+    node.env("ORIEL_BROWSER", browser).env("ORIEL_ADDRESS", server.address()).env("ORIEL_MODEL", model);
+    run(node.args(["--test", "--test-concurrency=1"]).args(scripts()?))
 }
 
 /// The scripts `*.test.mjs` of the package's and the page's tests.
@@ -127,11 +104,7 @@ fn scripts() -> Result<Vec<PathBuf>> {
     let mut scripts = Vec::new();
     for folder in ["tests/package", "tests/page"] {
         let files = stamp::files_under(&paths::root().join(folder), &[])?;
-        scripts.extend(
-            files
-                .into_iter()
-                .filter(|path| path.to_string_lossy().ends_with(".test.mjs")),
-        );
+        scripts.extend(files.into_iter().filter(|path| path.to_string_lossy().ends_with(".test.mjs")));
     }
     if scripts.is_empty() {
         bail!("tests/package and tests/page hold no *.test.mjs");
@@ -142,11 +115,7 @@ fn scripts() -> Result<Vec<PathBuf>> {
 fn print(results: &[(String, bool, Duration)]) {
     println!("\n{:<10}{:<8}{:>8}", "group", "result", "seconds");
     for (name, passed, time) in results {
-        println!(
-            "{name:<10}{:<8}{:>8.1}",
-            if *passed { "passed" } else { "FAILED" },
-            time.as_secs_f64()
-        );
+        println!("{name:<10}{:<8}{:>8.1}", if *passed { "passed" } else { "FAILED" }, time.as_secs_f64());
     }
 }
 

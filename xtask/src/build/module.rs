@@ -32,12 +32,8 @@ pub fn folder() -> PathBuf {
 pub fn build() -> Result<()> {
     say("compiling the library to WebAssembly");
     let compiled = wasm_target::build_library()?;
-    let inputs = stamp::Inputs::default()
-        .file(&compiled)?
-        .file(&paths::root().join("package-lock.json"))?;
-    let digest = inputs
-        .add("wasm-opt", WASM_OPT.join(" ").as_bytes())
-        .digest();
+    let inputs = stamp::Inputs::default().file(&compiled)?.file(&paths::root().join("package-lock.json"))?;
+    let digest = inputs.add("wasm-opt", WASM_OPT.join(" ").as_bytes()).digest();
     if stamp::is_fresh("module", &digest) && folder().join("oriel_bg.wasm").is_file() {
         return Ok(());
     }
@@ -53,10 +49,7 @@ fn bind(compiled: &Path, bound: &Path) -> Result<()> {
     super::site::recreate(bound)?;
     let mut bindgen = Bindgen::new();
     bindgen.input_path(compiled).out_name("oriel").web(true)?;
-    bindgen
-        .typescript(true)
-        .remove_name_section(true)
-        .remove_producers_section(true);
+    bindgen.typescript(true).remove_name_section(true).remove_producers_section(true);
     bindgen.generate(bound).context("wasm-bindgen failed")
 }
 
@@ -66,10 +59,7 @@ fn publish(bound: &Path, folder: &Path) -> Result<()> {
     for source in stamp::files_under(bound, &[])? {
         let target = folder.join(source.strip_prefix(bound)?);
         fs::create_dir_all(target.parent().unwrap_or(folder))?;
-        if source
-            .extension()
-            .is_some_and(|extension| extension == "wasm")
-        {
+        if source.extension().is_some_and(|extension| extension == "wasm") {
             optimise(&source, &target)?;
         } else {
             fs::copy(&source, &target).with_context(|| format!("copying {}", source.display()))?;
@@ -81,20 +71,10 @@ fn publish(bound: &Path, folder: &Path) -> Result<()> {
 /// Runs wasm-opt, which comes as JavaScript with the npm package `binaryen`.
 fn optimise(source: &Path, target: &Path) -> Result<()> {
     let before = fs::metadata(source)?.len();
-    say(format!(
-        "making the module small (wasm-opt; {} KB)",
-        before / 1000
-    ));
+    say(format!("making the module small (wasm-opt; {} KB)", before / 1000));
     let mut node = at_root("node");
-    node.arg("node_modules/binaryen/bin/wasm-opt")
-        .args(WASM_OPT)
-        .arg(source)
-        .arg("-o")
-        .arg(target);
+    node.arg("node_modules/binaryen/bin/wasm-opt").args(WASM_OPT).arg(source).arg("-o").arg(target);
     run_long(&mut node, "optimising the module")?;
-    say(format!(
-        "the module is {} KB now",
-        fs::metadata(target)?.len() / 1000
-    ));
+    say(format!("the module is {} KB now", fs::metadata(target)?.len() / 1000));
     Ok(())
 }

@@ -36,8 +36,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         }
         let target = to.join(source.strip_prefix(from)?);
         fs::create_dir_all(target.parent().unwrap_or(to))?;
-        fs::copy(&source, &target)
-            .with_context(|| format!("copying {name} to {}", target.display()))?;
+        fs::copy(&source, &target).with_context(|| format!("copying {name} to {}", target.display()))?;
     }
     Ok(())
 }

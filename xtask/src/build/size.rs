@@ -13,8 +13,6 @@ const BUDGET_BYTES: usize = 1_000_000;
 /// When the page is too large, or was not built.
 pub fn check() -> Result<()> {
     let mut node = node::bring()?;
-    node.arg("xtask/src/build/size.mjs")
-        .arg(paths::site())
-        .arg(BUDGET_BYTES.to_string());
+    node.arg("xtask/src/build/size.mjs").arg(paths::site()).arg(BUDGET_BYTES.to_string());
     run(&mut node)
 }

@@ -35,14 +35,8 @@ impl Roots {
             [first, rest @ ..] if first == "models" => (&self.models, rest),
             all => (&self.site, all),
         };
-        let file: PathBuf = std::iter::once(root)
-            .chain(rest.iter().map(Path::new))
-            .collect();
-        if file.is_dir() {
-            file.join("index.html")
-        } else {
-            file
-        }
+        let file: PathBuf = std::iter::once(root).chain(rest.iter().map(Path::new)).collect();
+        if file.is_dir() { file.join("index.html") } else { file }
     }
 }
 
@@ -88,13 +82,10 @@ impl Server {
 fn listen(port: Option<u16>) -> Result<TcpListener> {
     let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     if let Some(port) = port {
-        return bind(port)
-            .with_context(|| format!("port {port} of this machine can't be listened on"));
+        return bind(port).with_context(|| format!("port {port} of this machine can't be listened on"));
     }
     let mut candidates = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).chain([0]);
-    candidates
-        .find_map(|port| bind(port).ok())
-        .context("no port of this machine is free")
+    candidates.find_map(|port| bind(port).ok()).context("no port of this machine is free")
 }
 
 /// Answers one connection's requests until it closes, is idle for long, or makes no sense.

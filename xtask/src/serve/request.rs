@@ -114,9 +114,7 @@ mod tests {
 
     #[test]
     fn headers_are_read_whatever_their_case() {
-        let request = read(
-            "HEAD /models/a%20b.gguf?x=1 HTTP/1.1\r\nRANGE: bytes=0-3\r\nConnection: Close\r\n\r\n",
-        );
+        let request = read("HEAD /models/a%20b.gguf?x=1 HTTP/1.1\r\nRANGE: bytes=0-3\r\nConnection: Close\r\n\r\n");
         let expected = Request {
             head_only: true,
             segments: vec!["models".into(), "a b.gguf".into()],
@@ -129,23 +127,10 @@ mod tests {
 
     #[test]
     fn no_path_leads_out_of_the_folder() {
-        for path in [
-            "/../x",
-            "/a/%2e%2e/x",
-            "/a%2f..%2fx",
-            "/.git/config",
-            "/a\\..\\x",
-            "/C:/x",
-            "/a%00",
-            "/%zz",
-            "/%e",
-            "x",
-        ] {
-            assert_eq!(
-                read(&format!("GET {path} HTTP/1.1\r\n\r\n")),
-                Err(Rejection::Refused(404)),
-                "{path}"
-            );
+        for path in
+            ["/../x", "/a/%2e%2e/x", "/a%2f..%2fx", "/.git/config", "/a\\..\\x", "/C:/x", "/a%00", "/%zz", "/%e", "x"]
+        {
+            assert_eq!(read(&format!("GET {path} HTTP/1.1\r\n\r\n")), Err(Rejection::Refused(404)), "{path}");
         }
     }
 
@@ -153,15 +138,9 @@ mod tests {
     fn nonsense_is_refused() {
         assert_eq!(read(""), Err(Rejection::Closed));
         assert_eq!(read("GET /\r\n\r\n"), Err(Rejection::Refused(400)));
-        assert_eq!(
-            read("POST / HTTP/1.1\r\n\r\n"),
-            Err(Rejection::Refused(405))
-        );
+        assert_eq!(read("POST / HTTP/1.1\r\n\r\n"), Err(Rejection::Refused(405)));
         assert_eq!(read("GET / HTTP/2\r\n\r\n"), Err(Rejection::Refused(505)));
-        assert_eq!(
-            read("GET / HTTP/1.1\r\nHost: x"),
-            Err(Rejection::Refused(431))
-        );
+        assert_eq!(read("GET / HTTP/1.1\r\nHost: x"), Err(Rejection::Refused(431)));
         let endless = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(20_000));
         assert_eq!(read(&endless), Err(Rejection::Refused(431)));
     }

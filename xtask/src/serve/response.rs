@@ -33,11 +33,7 @@ enum Part {
 impl Response {
     /// An answer that is a status and nothing more.
     pub fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: None,
-        }
+        Self { status, headers: Vec::new(), body: None }
     }
 
     /// The answer to a request for this file.
@@ -55,10 +51,7 @@ impl Response {
             return Ok(Self::empty(404));
         }
         let length = metadata.len();
-        let modified = metadata
-            .modified()?
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let etag = format!("\"{length:x}-{:x}\"", modified.as_nanos());
         let headers = vec![
             ("Content-Type", media_type(path).to_owned()),
@@ -66,35 +59,17 @@ impl Response {
             ("Accept-Ranges", "bytes".to_owned()),
             ("Cache-Control", "no-cache".to_owned()),
         ];
-        let response = |status, body| {
-            Ok(Self {
-                status,
-                headers: headers.clone(),
-                body,
-            })
-        };
-        if request
-            .if_none_match
-            .as_ref()
-            .is_some_and(|known| known == "*" || known.contains(&etag))
-        {
+        let response = |status, body| Ok(Self { status, headers: headers.clone(), body });
+        if request.if_none_match.as_ref().is_some_and(|known| known == "*" || known.contains(&etag)) {
             return response(304, None);
         }
         // A range of a file that has changed since would be glued to the wrong bytes.
         let same_file = request.if_range.as_ref().is_none_or(|known| *known == etag);
-        let part = request
-            .range
-            .as_ref()
-            .filter(|_| same_file)
-            .map_or(Part::Whole, |range| part(range, length));
+        let part = request.range.as_ref().filter(|_| same_file).map_or(Part::Whole, |range| part(range, length));
         let content_range = |range: String| ("Content-Range", format!("bytes {range}/{length}"));
         let (status, range, extra) = match part {
             Part::Whole => (200, 0..length, None),
-            Part::Some(range) => (
-                206,
-                range.clone(),
-                Some(format!("{}-{}", range.start, range.end - 1)),
-            ),
+            Part::Some(range) => (206, range.clone(), Some(format!("{}-{}", range.start, range.end - 1))),
             Part::Nothing => {
                 let mut refusal = Self::empty(416);
                 refusal.headers.push(content_range("*".to_owned()));
@@ -112,10 +87,7 @@ impl Response {
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
         }
-        let length = self
-            .body
-            .as_ref()
-            .map_or(0, |(_, range)| range.end - range.start);
+        let length = self.body.as_ref().map_or(0, |(_, range)| range.end - range.start);
         if self.status != 304 {
             head += &format!("Content-Length: {length}\r\n");
         }
@@ -136,10 +108,7 @@ impl Response {
 
 /// Reads `bytes=first-last`, `bytes=first-` and `bytes=-last_many` against a file of `length` bytes.
 fn part(header: &str, length: u64) -> Part {
-    let Some((first, last)) = header
-        .strip_prefix("bytes=")
-        .and_then(|range| range.split_once('-'))
-    else {
+    let Some((first, last)) = header.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else {
         return Part::Whole;
     };
     let range = match (first.trim().parse::<u64>(), last.trim().parse::<u64>()) {
@@ -148,19 +117,11 @@ fn part(header: &str, length: u64) -> Part {
         (Err(_), Ok(many)) if first.trim().is_empty() => length.saturating_sub(many)..length,
         _ => return Part::Whole,
     };
-    if range.start < range.end {
-        Part::Some(range)
-    } else {
-        Part::Nothing
-    }
+    if range.start < range.end { Part::Some(range) } else { Part::Nothing }
 }
 
 fn media_type(path: &Path) -> &'static str {
-    match path
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default()
-    {
+    match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
         "html" => "text/html; charset=utf-8",
         "js" | "mjs" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
@@ -196,15 +157,12 @@ mod tests {
 
     /// The whole answer to a request with these headers for a file of ten digits.
     fn answer(headers: impl FnOnce(&mut Request), with_body: bool) -> String {
-        let path =
-            std::env::temp_dir().join(format!("oriel-serve-{:?}.js", std::thread::current().id()));
+        let path = std::env::temp_dir().join(format!("oriel-serve-{:?}.js", std::thread::current().id()));
         fs::write(&path, "0123456789").expect("the temporary folder can be written");
         let mut request = Request::default();
         headers(&mut request);
         let mut bytes = Vec::new();
-        Response::to(&request, &path)
-            .write(&mut bytes, with_body)
-            .expect("a vector can be written");
+        Response::to(&request, &path).write(&mut bytes, with_body).expect("a vector can be written");
         fs::remove_file(&path).expect("it was just written");
         String::from_utf8(bytes).expect("ASCII")
     }
@@ -212,34 +170,19 @@ mod tests {
     #[test]
     fn a_file_comes_with_its_type_and_length() {
         let text = answer(|_| {}, true);
-        assert!(
-            text.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/javascript"),
-            "{text}"
-        );
-        assert!(
-            text.contains("\r\nContent-Length: 10\r\n") && text.ends_with("\r\n\r\n0123456789"),
-            "{text}"
-        );
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/javascript"), "{text}");
+        assert!(text.contains("\r\nContent-Length: 10\r\n") && text.ends_with("\r\n\r\n0123456789"), "{text}");
         let text = answer(|_| {}, false);
-        assert!(
-            text.contains("\r\nContent-Length: 10\r\n") && text.ends_with("\r\n\r\n"),
-            "{text}"
-        );
+        assert!(text.contains("\r\nContent-Length: 10\r\n") && text.ends_with("\r\n\r\n"), "{text}");
     }
 
     #[test]
     fn a_range_comes_alone() {
         let text = answer(|request| request.range = Some("bytes=2-4".into()), true);
         assert!(text.starts_with("HTTP/1.1 206 "), "{text}");
-        assert!(
-            text.contains("\r\nContent-Range: bytes 2-4/10\r\n") && text.ends_with("\r\n\r\n234"),
-            "{text}"
-        );
+        assert!(text.contains("\r\nContent-Range: bytes 2-4/10\r\n") && text.ends_with("\r\n\r\n234"), "{text}");
         let text = answer(|request| request.range = Some("bytes=10-".into()), true);
-        assert!(
-            text.starts_with("HTTP/1.1 416 ") && text.contains("\r\nContent-Range: bytes */10\r\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("HTTP/1.1 416 ") && text.contains("\r\nContent-Range: bytes */10\r\n"), "{text}");
     }
 
     #[test]
@@ -251,19 +194,13 @@ mod tests {
             },
             true,
         );
-        assert!(
-            text.starts_with("HTTP/1.1 200 ") && text.ends_with("0123456789"),
-            "{text}"
-        );
+        assert!(text.starts_with("HTTP/1.1 200 ") && text.ends_with("0123456789"), "{text}");
     }
 
     #[test]
     fn a_known_file_is_not_sent_again() {
         let text = answer(|request| request.if_none_match = Some("*".into()), true);
-        assert!(
-            text.starts_with("HTTP/1.1 304 ") && text.ends_with("\r\n\r\n"),
-            "{text}"
-        );
+        assert!(text.starts_with("HTTP/1.1 304 ") && text.ends_with("\r\n\r\n"), "{text}");
     }
 
     #[test]
@@ -275,14 +212,7 @@ mod tests {
         assert_eq!(part("bytes=-99", 10), Part::Some(0..10));
         assert_eq!(part("bytes=-0", 10), Part::Nothing);
         assert_eq!(part("bytes=0-", 0), Part::Nothing);
-        for ignored in [
-            "bytes=4-2",
-            "bytes=0-1,3-4",
-            "lines=0-1",
-            "bytes=",
-            "bytes=a-b",
-            "bytes=-",
-        ] {
+        for ignored in ["bytes=4-2", "bytes=0-1,3-4", "lines=0-1", "bytes=", "bytes=a-b", "bytes=-"] {
             assert_eq!(part(ignored, 10), Part::Whole, "{ignored}");
         }
     }

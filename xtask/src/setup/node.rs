@@ -14,18 +14,9 @@ const OLDEST: u32 = 20;
 /// When Node.js is missing or too old, or npm fails.
 pub fn bring() -> Result<Command> {
     let version = output(at_root("node").arg("--version"));
-    let major = version.as_deref().and_then(|text| {
-        text.trim_start_matches('v')
-            .split('.')
-            .next()?
-            .parse::<u32>()
-            .ok()
-    });
+    let major = version.as_deref().and_then(|text| text.trim_start_matches('v').split('.').next()?.parse::<u32>().ok());
     if major.is_none_or(|major| major < OLDEST) {
-        bail!(
-            "Node.js {OLDEST} or newer is needed; found: {}",
-            version.as_deref().unwrap_or("none")
-        );
+        bail!("Node.js {OLDEST} or newer is needed; found: {}", version.as_deref().unwrap_or("none"));
     }
     install()?;
     Ok(at_root("node"))
@@ -43,9 +34,6 @@ fn install() -> Result<()> {
         return Ok(());
     }
     say("installing npm packages (TypeScript, esbuild, binaryen, playwright-core)");
-    run_long(
-        npm().args(["ci", "--no-audit", "--no-fund"]),
-        "installing npm packages",
-    )?;
+    run_long(npm().args(["ci", "--no-audit", "--no-fund"]), "installing npm packages")?;
     stamp::record("node", &digest)
 }

@@ -18,10 +18,7 @@ impl Adapter {
     /// The variables that make Vulkan's loader see this driver alone: today's name and the older one.
     pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let names = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
-        self.manifest
-            .iter()
-            .flat_map(|path| names.map(|name| (name, path.clone())))
-            .collect()
+        self.manifest.iter().flat_map(|path| names.map(|name| (name, path.clone()))).collect()
     }
 }
 
@@ -32,29 +29,17 @@ impl Adapter {
 pub fn primary() -> Result<Adapter> {
     // Metal and Direct3D come with the system.
     if !cfg!(target_os = "linux") {
-        return Ok(Adapter {
-            name: "the system's GPU",
-            manifest: None,
-        });
+        return Ok(Adapter { name: "the system's GPU", manifest: None });
     }
     if has_gpu() {
-        return Ok(Adapter {
-            name: "the machine's GPU",
-            manifest: None,
-        });
+        return Ok(Adapter { name: "the machine's GPU", manifest: None });
     }
     if lavapipe().is_none() {
-        apt::install(
-            &["mesa-vulkan-drivers", "libvulkan1"],
-            "a Vulkan driver in software",
-        )?;
+        apt::install(&["mesa-vulkan-drivers", "libvulkan1"], "a Vulkan driver in software")?;
     }
-    let manifest = lavapipe()
-        .context("Mesa's Vulkan driver was installed but its manifest lvp_icd*.json is missing")?;
-    Ok(Adapter {
-        name: "lavapipe",
-        manifest: Some(manifest),
-    })
+    let manifest =
+        lavapipe().context("Mesa's Vulkan driver was installed but its manifest lvp_icd*.json is missing")?;
+    Ok(Adapter { name: "lavapipe", manifest: Some(manifest) })
 }
 
 /// SwiftShader, which comes with Chromium: another subgroup size, and no halves. Only Linux has Vulkan to reach it by.
@@ -68,28 +53,19 @@ pub fn second() -> Result<Option<Adapter>> {
     }
     let browser = browser::bring()?;
     let program = fs::canonicalize(&browser)?;
-    let mut folders = vec![
-        Path::new("/usr/lib/chromium"),
-        Path::new("/opt/google/chrome"),
-    ];
+    let mut folders = vec![Path::new("/usr/lib/chromium"), Path::new("/opt/google/chrome")];
     folders.extend(program.parent());
-    let mut manifests = folders
-        .iter()
-        .map(|folder| folder.join("vk_swiftshader_icd.json"));
+    let mut manifests = folders.iter().map(|folder| folder.join("vk_swiftshader_icd.json"));
     let manifest = manifests
         .find(|path| path.is_file())
         .with_context(|| format!("no vk_swiftshader_icd.json beside {}", browser.display()))?;
-    Ok(Some(Adapter {
-        name: "SwiftShader",
-        manifest: Some(manifest),
-    }))
+    Ok(Some(Adapter { name: "SwiftShader", manifest: Some(manifest) }))
 }
 
 /// Whether a device that renders has a driver for Vulkan; Mesa's manifests stand there for cards that aren't.
 fn has_gpu() -> bool {
     let devices = ["/dev/dri/renderD128", "/dev/nvidiactl", "/dev/dxg"];
-    devices.iter().any(|path| Path::new(path).exists())
-        && manifests().iter().any(|path| !is_lavapipe(path))
+    devices.iter().any(|path| Path::new(path).exists()) && manifests().iter().any(|path| !is_lavapipe(path))
 }
 
 fn lavapipe() -> Option<PathBuf> {
@@ -97,23 +73,12 @@ fn lavapipe() -> Option<PathBuf> {
 }
 
 fn is_lavapipe(manifest: &Path) -> bool {
-    manifest
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with("lvp_icd"))
+    manifest.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lvp_icd"))
 }
 
 /// The manifests of installed Vulkan drivers.
 fn manifests() -> Vec<PathBuf> {
-    let folders = [
-        "/usr/share/vulkan/icd.d",
-        "/usr/local/share/vulkan/icd.d",
-        "/etc/vulkan/icd.d",
-    ];
-    let entries = folders
-        .iter()
-        .filter_map(|folder| fs::read_dir(folder).ok())
-        .flatten();
-    entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect()
+    let folders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }

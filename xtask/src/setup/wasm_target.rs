@@ -34,15 +34,10 @@ enum Compiler {
 pub fn cargo_build() -> Result<Command> {
     let compiler = bring()?;
     let mut command = cargo();
-    command
-        .args(["build", "--target", TARGET, "--target-dir"])
-        .arg(paths::wasm_target_dir());
+    command.args(["build", "--target", TARGET, "--target-dir"]).arg(paths::wasm_target_dir());
     if let Compiler::Debian = compiler {
         // The compiler is a stable release; building the standard library needs the switch for unstable features.
-        command
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("RUSTC", DEBIAN_RUSTC)
-            .args(["-Z", "build-std=std,panic_abort"]);
+        command.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", DEBIAN_RUSTC).args(["-Z", "build-std=std,panic_abort"]);
     }
     Ok(command)
 }
@@ -64,8 +59,7 @@ fn bring() -> Result<Compiler> {
 }
 
 fn own_has_target() -> bool {
-    let libraries =
-        output(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]));
+    let libraries = output(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]));
     libraries.is_some_and(|folder| Path::new(&folder).is_dir())
 }
 
@@ -76,8 +70,7 @@ fn debian_is_complete() -> bool {
 /// Whether Debian's compiler is at least the one that this workspace asks for.
 fn debian_is_recent() -> bool {
     let minor = |version: &str| version.split('.').nth(1)?.parse::<u32>().ok();
-    let installed =
-        output(Command::new(DEBIAN_RUSTC).arg("--version")).and_then(|text| minor(&text));
+    let installed = output(Command::new(DEBIAN_RUSTC).arg("--version")).and_then(|text| minor(&text));
     installed >= minor(env!("CARGO_PKG_RUST_VERSION"))
 }
 
@@ -86,13 +79,8 @@ fn bring_debian_linker() -> Result<()> {
     if Path::new(DEBIAN_LINKER).exists() {
         return Ok(());
     }
-    let aim = fs::read_link(DEBIAN_LINKER)
-        .with_context(|| format!("{DEBIAN_LINKER} did not come with its package"))?;
-    let package = aim
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let aim = fs::read_link(DEBIAN_LINKER).with_context(|| format!("{DEBIAN_LINKER} did not come with its package"))?;
+    let package = aim.file_name().unwrap_or_default().to_string_lossy().into_owned();
     apt::install(&[&package], "a linker for WebAssembly")
 }
 
@@ -104,14 +92,8 @@ fn rustup_adds_target() -> Result<bool> {
     if stamp::is_fresh("rustup-target-failed", &toolchain) {
         return Ok(false);
     }
-    say(format!(
-        "asking rustup for {TARGET} (at most {} s)",
-        RUSTUP_LIMIT.as_secs()
-    ));
-    let added = succeeds_within(
-        Command::new("rustup").args(["target", "add", TARGET]),
-        RUSTUP_LIMIT,
-    )?;
+    say(format!("asking rustup for {TARGET} (at most {} s)", RUSTUP_LIMIT.as_secs()));
+    let added = succeeds_within(Command::new("rustup").args(["target", "add", TARGET]), RUSTUP_LIMIT)?;
     if !added {
         say("rustup could not bring it");
         stamp::record("rustup-target-failed", &toolchain)?;

@@ -1,0 +1,205 @@
+//! Runs a [`Plan`] by the plain reference function of every kernel: the oracle that kernels and fusions are tested against.
+//!
+//! Weights stand in memory in the same formats as on a GPU, and the same values are computed from them.
+
+use crate::executor::Prepared;
+use crate::format::Packed;
+use crate::kernels::{
+    CacheFormat, Rows, RowsMut, argmax, attention, embed, last_row, layer_norm, matmul, pointwise, rms_norm, rope,
+    store,
+};
+use crate::plan::{CacheShape, Epilogue, Index, Live, Plan, Side, Step, Tensor, View};
+use crate::weights::{Layout, Sink, WeightId};
+use crate::{Error, Result};
+
+/// Weights, cache and tensors in memory.
+#[derive(Default)]
+pub struct Cpu {
+    weights: Vec<Weight>,
+    cache: Option<Cache>,
+    prepared: Vec<Run>,
+}
+
+struct Weight {
+    layout: Layout,
+    parts: Vec<Vec<u8>>,
+}
+
+struct Cache {
+    shape: CacheShape,
+    format: CacheFormat,
+    /// Keys and values of each layer, `[kv_heads, context, head_width]`.
+    layers: Vec<[Vec<f32>; 2]>,
+}
+
+/// A plan and its tensors, `[rows, width]`.
+struct Run {
+    plan: Plan,
+    tensors: Vec<Vec<f32>>,
+    live: Live,
+}
+
+impl Cpu {
+    /// Makes the cache.
+    pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) {
+        let length = shape.kv_heads as usize * shape.context as usize * shape.head_width as usize;
+        let layers = (0..shape.layers).map(|_| [vec![0.0; length], vec![0.0; length]]).collect();
+        self.cache = Some(Cache { shape, format, layers });
+    }
+
+    /// Makes room for the plan's tensors.
+    pub fn prepare(&mut self, plan: &Plan) -> Prepared {
+        let length = |tensor: usize| plan.rows_of(Tensor(tensor)) as usize * plan.tensors[tensor].width as usize;
+        let tensors = (0..plan.tensors.len()).map(|tensor| vec![0.0; length(tensor)]).collect();
+        self.prepared.push(Run { plan: plan.clone(), tensors, live: Live { position: 0, rows: 0 } });
+        Prepared(self.prepared.len() - 1)
+    }
+
+    /// Runs every step.
+    pub fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32) -> Result<()> {
+        let Cpu { weights, cache, prepared: runs } = self;
+        let run = &mut runs[prepared.0];
+        run.live = run.plan.live(tokens.len(), position)?;
+        let mut pass = Pass { weights, cache: cache.as_mut(), tokens };
+        for i in 0..run.plan.steps.len() {
+            pass.step(run, i)?;
+        }
+        Ok(())
+    }
+
+    /// Logits of the last run.
+    pub fn logits(&self, prepared: Prepared) -> Vec<f32> {
+        let run = &self.prepared[prepared.0];
+        let info = run.plan.info(run.plan.logits);
+        let rows = run.plan.live_rows(run.plan.logits, run.live) as usize;
+        run.tensors[run.plan.logits.0][..rows * info.width as usize].to_vec()
+    }
+
+    /// The greatest token of the last row.
+    pub fn choice(&self, prepared: Prepared) -> u32 {
+        let run = &self.prepared[prepared.0];
+        let rows = run.plan.live_rows(run.plan.choice, run.live) as usize;
+        run.tensors[run.plan.choice.0][rows - 1].to_bits()
+    }
+
+    /// Fills a tensor.
+    pub fn write_tensor(&mut self, prepared: Prepared, tensor: Tensor, values: &[f32]) {
+        self.prepared[prepared.0].tensors[tensor.0][..values.len()].copy_from_slice(values);
+    }
+
+    /// The values of a tensor.
+    pub fn read_tensor(&self, prepared: Prepared, tensor: Tensor) -> Vec<f32> {
+        self.prepared[prepared.0].tensors[tensor.0].clone()
+    }
+}
+
+impl Sink for Cpu {
+    fn allocate(&mut self, _name: &str, layout: &Layout) -> Result<WeightId> {
+        let parts = layout.parts.iter().map(|part| vec![0; part.bytes as usize]).collect();
+        self.weights.push(Weight { layout: layout.clone(), parts });
+        Ok(WeightId(self.weights.len() - 1))
+    }
+
+    fn write(&mut self, weight: WeightId, part: usize, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.weights[weight.0].parts[part][offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// What the steps of one run work on, beside the tensors.
+struct Pass<'a> {
+    weights: &'a [Weight],
+    cache: Option<&'a mut Cache>,
+    tokens: &'a [u32],
+}
+
+impl Pass<'_> {
+    /// Decodes one row of a matrix.
+    fn row(&self, weight: WeightId) -> impl Fn(u32, &mut [f32]) {
+        let Weight { layout, parts } = &self.weights[weight.0];
+        let packed = Packed { layout, parts };
+        move |output, values: &mut [f32]| packed.row(output, values)
+    }
+
+    fn vector(&self, weight: WeightId) -> Vec<f32> {
+        let mut values = vec![0.0; self.weights[weight.0].layout.inputs as usize];
+        self.row(weight)(0, &mut values);
+        values
+    }
+
+    fn bias(&self, epilogue: &Epilogue) -> Vec<f32> {
+        epilogue.bias.map_or_else(Vec::new, |bias| self.vector(bias))
+    }
+
+    fn indices(&self, index: Index, live: Live) -> Vec<u32> {
+        match index {
+            Index::Token => self.tokens.to_vec(),
+            Index::Position => (live.position..live.position + live.rows).collect(),
+        }
+    }
+
+    fn cache(&mut self) -> Result<&mut Cache> {
+        self.cache.as_deref_mut().ok_or_else(|| Error::Device("the cache was not made before the run".into()))
+    }
+
+    fn step(&mut self, run: &mut Run, i: usize) -> Result<()> {
+        let Run { plan, tensors, live } = run;
+        let step = &plan.steps[i];
+        // The tensor that is written is taken out, so that the others can be read meanwhile.
+        let mut out = step.output().map(|y| std::mem::take(&mut tensors[y.0])).unwrap_or_default();
+        let whole = |tensor: Tensor| View { tensor, start: 0, width: plan.info(tensor).width };
+        let read = |x: View| Rows::new(&tensors[x.tensor.0], plan.info(x.tensor).width as usize, x);
+        let rows = step.output().map_or(live.rows, |y| plan.live_rows(y, *live)) as usize;
+        let position = live.position as usize;
+        let nothing = View { tensor: Tensor(0), start: 0, width: 0 };
+        let target = match step {
+            Step::Matmul { y, .. } | Step::Pointwise { y, .. } => *y,
+            other => other.output().map_or(nothing, whole),
+        };
+        let to = RowsMut::new(&mut out, plan.info(target.tensor).width as usize, target);
+        match step {
+            Step::Embed { table, index, combine, .. } => {
+                let indices = self.indices(*index, *live);
+                let outputs = self.weights[table.0].layout.outputs;
+                if let Some(index) = indices.iter().find(|index| **index >= outputs) {
+                    return Err(Error::Option(format!("token {index} is beyond the vocabulary of {outputs}")));
+                }
+                embed::reference(self.row(*table), &indices, *combine, to);
+            }
+            Step::RmsNorm { x, gain, epsilon, .. } => {
+                rms_norm::reference(rows, read(*x), &self.vector(*gain), *epsilon, to);
+            }
+            Step::LayerNorm { x, gain, bias, epsilon, .. } => {
+                let (gain, bias) = (self.vector(*gain), self.vector(*bias));
+                layer_norm::reference(rows, read(*x), &gain, &bias, *epsilon, to);
+            }
+            Step::Matmul { x, matrix, epilogue: e, .. } => {
+                let bias = self.bias(e);
+                matmul::reference(rows, read(*x), self.row(*matrix), &bias, e.activation, e.combine, to);
+            }
+            Step::Pointwise { x, epilogue: e, .. } => {
+                pointwise::reference(rows, read(*x), &self.bias(e), e.activation, e.combine, to);
+            }
+            Step::Rope { x, table, head_width, rotary, pairing, .. } => {
+                let widths = (*head_width as usize, *rotary as usize);
+                rope::reference(rows, position, read(*x), &self.vector(*table), widths, *pairing, to);
+            }
+            Step::Store { x, layer, side } => {
+                let Cache { shape, format, layers } = self.cache()?;
+                let cache = &mut layers[*layer as usize][usize::from(*side == Side::Values)];
+                store::reference(rows, position, read(*x), *shape, *format, cache);
+            }
+            Step::Attention { q, layer, scale, .. } => {
+                let Cache { shape, layers, .. } = self.cache()?;
+                let [keys, values] = &layers[*layer as usize];
+                attention::reference((rows, position), read(*q), (keys, values), *shape, *scale, to);
+            }
+            Step::LastRow { x, .. } => last_row::reference(live.rows as usize, read(*x), to),
+            Step::Argmax { x, .. } => argmax::reference(rows, read(*x), to),
+        }
+        if let Some(y) = step.output() {
+            tensors[y.0] = out;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! Runs a plan on a GPU: the only place that names wgpu.
+//!
+//! Every pipeline, bind group and buffer is made when a plan is prepared; a run writes the tokens and the position, replays
+//! the dispatches in one compute pass, and copies out what the host asked for, all in one submit.
+
+mod device;
+mod pipelines;
+mod prepared;
+mod readback;
+mod tune;
+
+pub use device::GpuOptions;
+
+use crate::executor::{AdapterInfo, Counts, Prepared, Readback};
+use crate::kernels::{CacheFormat, Variants};
+use crate::plan::{CacheShape, Plan, Side, Tensor};
+use crate::weights::{Catalogue, Layout, Sink, WeightId};
+use crate::{Error, Result};
+use device::{Buffer, Device};
+use pipelines::Pipelines;
+use prepared::Lowered;
+
+/// Weights, cache and prepared plans on one device.
+pub struct Gpu {
+    device: Device,
+    pipelines: Pipelines,
+    variants: Variants,
+    weights: Vec<Weight>,
+    cache: Option<Cache>,
+    prepared: Vec<Lowered>,
+}
+
+/// A weight: a buffer, and its bind group as a matrix, for each part.
+struct Weight {
+    layout: Layout,
+    parts: Vec<Buffer>,
+    bind_groups: Vec<wgpu::BindGroup>,
+}
+
+/// Keys and values of each layer.
+struct Cache {
+    format: CacheFormat,
+    layers: Vec<[Buffer; 2]>,
+}
+
+impl Gpu {
+    /// Opens the adapter that the options ask for and measures which kernels suit it.
+    pub async fn open(options: GpuOptions) -> Result<Gpu> {
+        let variants = options.variants;
+        let mut gpu = Gpu::new(Device::open(options).await?);
+        gpu.variants = match variants {
+            Some(forced) => forced,
+            None => tune::fastest(&mut gpu).await?,
+        };
+        Ok(gpu)
+    }
+
+    fn new(device: Device) -> Gpu {
+        let pipelines = Pipelines::new(&device);
+        let variants = Variants::default();
+        Gpu { device, pipelines, variants, weights: Vec::new(), cache: None, prepared: Vec::new() }
+    }
+
+    /// What computes.
+    pub fn adapter(&self) -> AdapterInfo {
+        let Variants { matvec, matmul } = self.variants;
+        let variants = format!("matvec {}, matmul {}", matvec.name(), matmul.name());
+        AdapterInfo { variants, ..self.device.info() }
+    }
+
+    /// Greatest number of bytes in one binding.
+    pub fn binding_limit(&self) -> u64 {
+        self.device.binding_limit()
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        self.device.counts()
+    }
+
+    /// Makes the cache.
+    pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) {
+        let words = u64::from(shape.kv_heads) * u64::from(shape.context) * u64::from(shape.head_width.div_ceil(4));
+        let half = |layer: u32, side: Side| {
+            self.device.storage(&format!("cache.{layer}.{side:?}"), words * format.word_bytes())
+        };
+        let layers = (0..shape.layers).map(|layer| [half(layer, Side::Keys), half(layer, Side::Values)]).collect();
+        self.cache = Some(Cache { format, layers });
+    }
+
+    /// Lowers a plan to dispatches and makes everything that they need.
+    pub fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared> {
+        let lowered = prepared::lower(self, plan, catalogue)?;
+        self.prepared.push(lowered);
+        Ok(Prepared(self.prepared.len() - 1))
+    }
+
+    /// Submits a run.
+    pub fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()> {
+        self.device.check()?;
+        let vocab = self.prepared[prepared.0].vocab;
+        if let Some(token) = tokens.iter().find(|token| vocab.is_some_and(|vocab| **token >= vocab)) {
+            return Err(Error::Option(format!("token {token} is beyond the vocabulary of {}", vocab.unwrap_or(0))));
+        }
+        let weights = &self.weights;
+        self.prepared[prepared.0].run(&self.device, weights, tokens, position, readback)
+    }
+
+    /// Frees all weights and plans: what a measurement made.
+    fn forget(&mut self) {
+        self.prepared.clear();
+        self.weights.clear();
+    }
+
+    /// Waits until everything that was submitted is done; reports what the device refused meanwhile.
+    pub async fn settle(&mut self) -> Result<()> {
+        self.device.settle().await
+    }
+}
+
+impl Sink for Gpu {
+    fn allocate(&mut self, name: &str, layout: &Layout) -> Result<WeightId> {
+        self.device.check()?;
+        let parts: Vec<_> = layout.parts.iter().map(|part| self.device.storage(name, part.bytes)).collect();
+        let bind_groups = layout.parts.iter().zip(&parts);
+        let bind_groups = bind_groups
+            .map(|(part, buffer)| self.pipelines.bind_matrix(&self.device, layout.format, part, buffer))
+            .collect();
+        self.weights.push(Weight { layout: layout.clone(), parts, bind_groups });
+        Ok(WeightId(self.weights.len() - 1))
+    }
+
+    fn write(&mut self, weight: WeightId, part: usize, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.device.check()?;
+        self.device.write(&self.weights[weight.0].parts[part], offset, bytes);
+        Ok(())
+    }
+}
+
+impl Gpu {
+    /// Logits of the last run.
+    pub async fn read_logits(&mut self, prepared: Prepared) -> Result<Vec<f32>> {
+        let lowered = &self.prepared[prepared.0];
+        let words = lowered.logits_back.read(&self.device, lowered.last_rows).await?;
+        Ok(words.into_iter().map(f32::from_bits).collect())
+    }
+
+    /// The greatest token of the last row of the last run.
+    pub async fn read_choice(&mut self, prepared: Prepared) -> Result<u32> {
+        let lowered = &self.prepared[prepared.0];
+        let words = lowered.choice_back.read(&self.device, lowered.last_rows).await?;
+        words.last().copied().ok_or_else(|| Error::Device("nothing was run".into()))
+    }
+
+    /// Fills a tensor: for tests of kernels.
+    pub fn write_tensor(&mut self, prepared: Prepared, tensor: Tensor, values: &[f32]) {
+        self.prepared[prepared.0].write_tensor(&self.device, tensor, values);
+    }
+
+    /// The values of a tensor: for tests of kernels.
+    pub async fn read_tensor(&mut self, prepared: Prepared, tensor: Tensor) -> Result<Vec<f32>> {
+        self.prepared[prepared.0].read_tensor(&self.device, tensor).await
+    }
+}

@@ -1,0 +1,226 @@
+//! The adapter, its device and queue, and the count of everything that is made on it.
+
+use crate::executor::{AdapterInfo, Counts};
+use crate::kernels::Variants;
+use crate::{Error, Result};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How a GPU is opened.
+#[derive(Debug, Clone, Default)]
+pub struct GpuOptions {
+    /// A lower limit for one binding than the adapter's: for tests of matrices in parts.
+    pub binding_limit: Option<u64>,
+    /// Kernels to use without measuring: for tests and comparisons.
+    pub variants: Option<Variants>,
+}
+
+/// A device and what was done on it.
+pub struct Device {
+    pub raw: wgpu::Device,
+    pub queue: wgpu::Queue,
+    adapter: wgpu::AdapterInfo,
+    binding_limit: u64,
+    pub tally: Arc<Tally>,
+    trouble: Trouble,
+}
+
+/// The first thing that went wrong on the device: errors come by callback, at any time.
+type Trouble = Arc<Mutex<Option<Error>>>;
+
+/// Running totals behind [`Counts`].
+#[derive(Default)]
+pub struct Tally {
+    pub dispatches: AtomicU64,
+    pub submits: AtomicU64,
+    pub readbacks: AtomicU64,
+    pub buffers: AtomicU64,
+    pub bind_groups: AtomicU64,
+    pub pipelines: AtomicU64,
+    pub weight_bytes: AtomicU64,
+    pub gpu_bytes: AtomicU64,
+}
+
+impl Tally {
+    pub fn add(total: &AtomicU64, more: u64) {
+        total.fetch_add(more, Relaxed);
+    }
+}
+
+/// A buffer that is freed when it is dropped: a browser's garbage collector would take its time.
+pub struct Buffer {
+    raw: wgpu::Buffer,
+    tally: Arc<Tally>,
+}
+
+impl std::ops::Deref for Buffer {
+    type Target = wgpu::Buffer;
+
+    fn deref(&self) -> &wgpu::Buffer {
+        &self.raw
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.tally.gpu_bytes.fetch_sub(self.raw.size(), Relaxed);
+        self.raw.destroy();
+    }
+}
+
+impl Device {
+    /// Takes the fastest adapter and a device with its limits for buffers, and WebGPU's defaults for all else.
+    pub async fn open(options: GpuOptions) -> Result<Device> {
+        let mut instance = wgpu::InstanceDescriptor::new_without_display_handle();
+        instance.backends = wgpu::Backends::BROWSER_WEBGPU | wgpu::Backends::PRIMARY;
+        let instance = wgpu::Instance::new(instance.with_env());
+        let request = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = instance
+            .request_adapter(&request)
+            .await
+            .map_err(|error| Error::Device(format!("no GPU adapter was found: {error}")))?;
+        let offered = adapter.limits();
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+            max_buffer_size: offered.max_buffer_size,
+            ..wgpu::Limits::default()
+        };
+        let descriptor =
+            wgpu::DeviceDescriptor { label: Some("oriel"), required_limits: limits.clone(), ..Default::default() };
+        let (raw, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::Device(format!("the GPU adapter gives no device: {error}")))?;
+        let trouble = Trouble::default();
+        watch(&raw, &trouble);
+        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let binding_limit = options.binding_limit.unwrap_or(most).min(most) & !3;
+        Ok(Device { raw, queue, adapter: adapter.get_info(), binding_limit, tally: Arc::default(), trouble })
+    }
+
+    pub fn binding_limit(&self) -> u64 {
+        self.binding_limit
+    }
+
+    /// The adapter in words; the browser may keep its name to itself.
+    pub fn info(&self) -> AdapterInfo {
+        let kind = match self.adapter.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete",
+            wgpu::DeviceType::IntegratedGpu => "integrated",
+            wgpu::DeviceType::VirtualGpu => "virtual",
+            wgpu::DeviceType::Cpu => "software",
+            wgpu::DeviceType::Other => "other",
+        };
+        let name = if self.adapter.name.is_empty() { "unnamed adapter" } else { &self.adapter.name };
+        AdapterInfo {
+            name: name.to_string(),
+            backend: format!("{:?}", self.adapter.backend),
+            kind: kind.to_string(),
+            driver: format!("{} {}", self.adapter.driver, self.adapter.driver_info).trim().to_string(),
+            variants: String::new(),
+        }
+    }
+
+    pub fn counts(&self) -> Counts {
+        let Tally { dispatches, submits, readbacks, buffers, bind_groups, pipelines, weight_bytes, gpu_bytes } =
+            &*self.tally;
+        Counts {
+            dispatches: dispatches.load(Relaxed),
+            submits: submits.load(Relaxed),
+            readbacks: readbacks.load(Relaxed),
+            buffers_created: buffers.load(Relaxed),
+            bind_groups_created: bind_groups.load(Relaxed),
+            pipelines_created: pipelines.load(Relaxed),
+            weight_bytes_read: weight_bytes.load(Relaxed),
+            gpu_bytes: gpu_bytes.load(Relaxed),
+        }
+    }
+
+    /// The first error that the device reported, if any.
+    pub fn check(&self) -> Result<()> {
+        match &*self.trouble.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// A buffer for kernels, filled with zeros.
+    pub fn storage(&self, label: &str, bytes: u64) -> Buffer {
+        use wgpu::BufferUsages as Usage;
+        self.buffer(label, bytes, Usage::STORAGE | Usage::COPY_DST | Usage::COPY_SRC)
+    }
+
+    pub fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Buffer {
+        Tally::add(&self.tally.buffers, 1);
+        let size = bytes.next_multiple_of(4).max(16);
+        Tally::add(&self.tally.gpu_bytes, size);
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        Buffer { raw: self.raw.create_buffer(&descriptor), tally: self.tally.clone() }
+    }
+
+    pub fn bind_group(&self, layout: &wgpu::BindGroupLayout, entries: &[wgpu::BindGroupEntry]) -> wgpu::BindGroup {
+        Tally::add(&self.tally.bind_groups, 1);
+        self.raw.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries })
+    }
+
+    pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
+        self.queue.write_buffer(buffer, offset, bytes);
+    }
+
+    pub fn submit(&self, encoder: wgpu::CommandEncoder) {
+        Tally::add(&self.tally.submits, 1);
+        self.queue.submit([encoder.finish()]);
+    }
+
+    /// Waits until everything that was submitted is done.
+    pub async fn settle(&self) -> Result<()> {
+        let (done, wait) = futures_channel::oneshot::channel();
+        self.queue.submit([]);
+        self.queue.on_submitted_work_done(move || {
+            let _ = done.send(());
+        });
+        self.poll()?;
+        let lost = |_| Error::Device("the GPU device was lost".into());
+        wait.await.map_err(lost)?;
+        self.check()
+    }
+
+    /// Lets callbacks run: natively by waiting for the device; a browser calls them by itself.
+    pub fn poll(&self) -> Result<()> {
+        match self.raw.poll(wgpu::PollType::wait_indefinitely()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::Device(format!("waiting for the GPU failed: {error}"))),
+        }
+    }
+}
+
+impl Drop for Device {
+    /// Frees what the device itself holds.
+    fn drop(&mut self) {
+        self.raw.destroy();
+    }
+}
+
+fn watch(device: &wgpu::Device, trouble: &Trouble) {
+    let keep = |trouble: &Trouble, error: Error| {
+        trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    };
+    let seen = trouble.clone();
+    device.set_device_lost_callback(move |reason, message| {
+        keep(&seen, Error::Device(format!("the GPU device was lost ({reason:?}): {message}")));
+    });
+    let seen = trouble.clone();
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        let error = match error {
+            wgpu::Error::OutOfMemory { .. } => Error::Memory(
+                "the GPU has not enough memory for this model and context: try a smaller one, or a shorter context"
+                    .into(),
+            ),
+            other => Error::Device(format!("the GPU refused a command: {other}")),
+        };
+        keep(&seen, error);
+    }));
+}

@@ -1,0 +1,225 @@
+//! A plan -> dispatches with their pipelines and bind groups, ready to be replayed.
+
+use super::device::{Buffer, Device, Tally};
+use super::readback::Staging;
+use super::{Gpu, Weight};
+use crate::executor::Readback;
+use crate::format::Format;
+use crate::kernels::{self, CacheFormat, Dispatch, Grid, Resource, stride};
+use crate::plan::{Live, Plan, Side, Slots, Step, Tensor};
+use crate::weights::{Catalogue, WeightId};
+use crate::{Error, Result};
+
+/// Uniforms of steps stand this many bytes apart: WebGPU's default offset alignment.
+const UNIFORM_STEP: usize = 256;
+
+/// A plan on the device.
+pub struct Lowered {
+    plan: Plan,
+    slots: Slots,
+    /// One for each slot, then those that are only bound: parameters, and zeros for unused bindings.
+    buffers: Vec<Buffer>,
+    tokens: Buffer,
+    live: Buffer,
+    live_group: wgpu::BindGroup,
+    dispatches: Vec<Ready>,
+    pub logits_back: Staging,
+    pub choice_back: Staging,
+    /// Rows with logits of the last run.
+    pub last_rows: u32,
+    /// Tokens must be below this, if the plan looks tokens up.
+    pub vocab: Option<u32>,
+    /// Bytes of matrices that one run goes through.
+    weight_bytes: u64,
+}
+
+/// A dispatch ready to be replayed.
+struct Ready {
+    pipeline: wgpu::ComputePipeline,
+    step_group: wgpu::BindGroup,
+    matrix: Option<(WeightId, usize)>,
+    grid: Grid,
+}
+
+/// Makes everything that runs of the plan need.
+pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowered> {
+    let mut dispatches = Vec::new();
+    for step in &plan.steps {
+        dispatches.extend(kernels::lower(plan, catalogue, step, gpu.variants)?);
+    }
+    let device = &gpu.device;
+    let slots = Slots::new(plan);
+    for (tensor, slot) in slots.of.iter().enumerate() {
+        let bytes = slot.map_or(0, |slot| slots.lengths[slot] as u64 * 4);
+        if bytes > device.binding_limit() {
+            let (name, limit) = (&plan.tensors[tensor].name, device.binding_limit());
+            return Err(Error::Memory(format!("{name} takes {bytes} bytes; the device binds at most {limit}")));
+        }
+    }
+    let mut buffers: Vec<_> = slots.lengths.iter().map(|length| device.storage("tensor", *length as u64 * 4)).collect();
+    let tokens = device.storage("tokens", u64::from(plan.rows) * 4);
+    let live = device.buffer("live", 8, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
+    let entry = wgpu::BindGroupEntry { binding: 0, resource: live.as_entire_binding() };
+    let live_group = device.bind_group(&gpu.pipelines.live, &[entry]);
+    let staging = |label, tensor| {
+        Staging::new(device, label, plan.rows_of(tensor), plan.info(tensor).width, stride(plan, tensor))
+    };
+    let (logits_back, choice_back) = (staging("logits", plan.logits), staging("choice", plan.choice));
+
+    let uniforms = uniforms(device, &dispatches);
+    let unused = device.storage("unused", 16);
+    let binder = Binder { slots: &slots, buffers: &buffers, tokens: &tokens, unused: &unused };
+    let dispatches = dispatches.iter().enumerate();
+    let dispatches =
+        dispatches.map(|(i, dispatch)| binder.ready(gpu, dispatch, &uniforms, i)).collect::<Result<_>>()?;
+    buffers.extend([uniforms, unused]);
+    let vocab = plan.steps.iter().find_map(|step| match step {
+        Step::Embed { table, index: crate::plan::Index::Token, .. } => Some(catalogue.layout(*table).outputs),
+        _ => None,
+    });
+    let weight_bytes = weight_bytes(plan, catalogue);
+    Ok(Lowered {
+        plan: plan.clone(),
+        slots,
+        buffers,
+        tokens,
+        live,
+        live_group,
+        dispatches,
+        logits_back,
+        choice_back,
+        last_rows: 0,
+        vocab,
+        weight_bytes,
+    })
+}
+
+/// Bytes that the matmuls of one run read: every matrix once.
+fn weight_bytes(plan: &Plan, catalogue: &Catalogue) -> u64 {
+    let matrices = plan.steps.iter().filter_map(|step| match step {
+        Step::Matmul { matrix, .. } => Some(catalogue.layout(*matrix).bytes()),
+        _ => None,
+    });
+    matrices.sum()
+}
+
+/// The parameters of all dispatches in one buffer.
+fn uniforms(device: &Device, dispatches: &[Dispatch]) -> Buffer {
+    let mut bytes = vec![0; dispatches.len().max(1) * UNIFORM_STEP];
+    for (dispatch, room) in dispatches.iter().zip(bytes.chunks_mut(UNIFORM_STEP)) {
+        room[..dispatch.params.len()].copy_from_slice(&dispatch.params);
+    }
+    let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+    let buffer = device.buffer("params", bytes.len() as u64, usage);
+    device.write(&buffer, 0, &bytes);
+    buffer
+}
+
+/// Turns resources into bindings.
+struct Binder<'a> {
+    slots: &'a Slots,
+    buffers: &'a [Buffer],
+    tokens: &'a Buffer,
+    unused: &'a Buffer,
+}
+
+impl Binder<'_> {
+    fn ready(&self, gpu: &mut Gpu, dispatch: &Dispatch, uniforms: &Buffer, place: usize) -> Result<Ready> {
+        let format = dispatch.matrix.map_or(Format::F32, |(weight, _)| gpu.weights[weight.0].layout.format);
+        let cache = gpu.cache.as_ref().map_or(CacheFormat::F32, |cache| cache.format);
+        let pipeline = gpu.pipelines.get(&gpu.device, dispatch, format, cache);
+        let layout = gpu.pipelines.step_layout(&gpu.device, dispatch.kernel).clone();
+        let params = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: uniforms,
+            offset: (place * UNIFORM_STEP) as u64,
+            size: std::num::NonZero::new(dispatch.params.len() as u64),
+        });
+        let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: params }];
+        for (i, resource) in dispatch.resources.iter().enumerate() {
+            let buffer = self.buffer(gpu, *resource)?;
+            entries.push(wgpu::BindGroupEntry { binding: i as u32 + 1, resource: buffer.as_entire_binding() });
+        }
+        let step_group = gpu.device.bind_group(&layout, &entries);
+        Ok(Ready { pipeline, step_group, matrix: dispatch.matrix, grid: dispatch.grid })
+    }
+
+    fn buffer<'b>(&'b self, gpu: &'b Gpu, resource: Resource) -> Result<&'b Buffer> {
+        Ok(match resource {
+            Resource::Tensor(tensor) => {
+                &self.buffers[self.slots.of[tensor.0].expect("a tensor that a step uses has a slot")]
+            }
+            Resource::Vector(weight) => &gpu.weights[weight.0].parts[0],
+            Resource::Unused => self.unused,
+            Resource::Tokens => self.tokens,
+            Resource::Cache(layer, side) => {
+                let cache = gpu.cache.as_ref();
+                let cache = cache.ok_or_else(|| Error::Device("the cache was not made before the plan".into()))?;
+                &cache.layers[layer as usize][usize::from(side == Side::Values)]
+            }
+        })
+    }
+}
+
+impl Lowered {
+    /// Submits one run: tokens and position in, all dispatches in one pass, and the copy that `readback` asks for.
+    pub fn run(
+        &mut self,
+        device: &Device,
+        weights: &[Weight],
+        tokens: &[u32],
+        position: u32,
+        readback: Readback,
+    ) -> Result<()> {
+        let live = self.plan.live(tokens.len(), position)?;
+        device.write(&self.tokens, 0, bytemuck::cast_slice(tokens));
+        device.write(&self.live, 0, bytemuck::cast_slice(&[live.position, live.rows]));
+        let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        self.encode(&mut encoder, weights, live);
+        self.last_rows = self.plan.live_rows(self.plan.logits, live);
+        match readback {
+            Readback::Nothing => {}
+            Readback::Choice => self.choice_back.copy(&mut encoder, self.tensor(self.plan.choice), self.last_rows),
+            Readback::Logits => self.logits_back.copy(&mut encoder, self.tensor(self.plan.logits), self.last_rows),
+        }
+        Tally::add(&device.tally.dispatches, self.dispatches.len() as u64);
+        Tally::add(&device.tally.weight_bytes, self.weight_bytes);
+        device.submit(encoder);
+        Ok(())
+    }
+
+    fn encode(&self, encoder: &mut wgpu::CommandEncoder, weights: &[Weight], live: Live) {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        pass.set_bind_group(0, &self.live_group, &[]);
+        for ready in &self.dispatches {
+            pass.set_pipeline(&ready.pipeline);
+            pass.set_bind_group(1, &ready.step_group, &[]);
+            if let Some((weight, part)) = ready.matrix {
+                pass.set_bind_group(2, &weights[weight.0].bind_groups[part], &[]);
+            }
+            let [x, y, z] = ready.grid.size(&self.plan, live);
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+
+    fn tensor(&self, tensor: Tensor) -> &Buffer {
+        &self.buffers[self.slots.of[tensor.0].expect("a tensor that is read back has a slot")]
+    }
+
+    /// Fills a tensor from `[rows, width]`.
+    pub fn write_tensor(&self, device: &Device, tensor: Tensor, values: &[f32]) {
+        let (width, stride) = (self.plan.info(tensor).width as usize, stride(&self.plan, tensor) as usize);
+        for (t, row) in values.chunks(width).enumerate() {
+            device.write(self.tensor(tensor), (t * stride * 4) as u64, bytemuck::cast_slice(row));
+        }
+    }
+
+    /// The values of a tensor, `[rows, width]`.
+    pub async fn read_tensor(&self, device: &Device, tensor: Tensor) -> Result<Vec<f32>> {
+        let rows = self.plan.rows_of(tensor);
+        let staging = Staging::new(device, "inspect", rows, self.plan.info(tensor).width, stride(&self.plan, tensor));
+        let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        staging.copy(&mut encoder, self.tensor(tensor), rows);
+        device.submit(encoder);
+        Ok(staging.read(device, rows).await?.into_iter().map(f32::from_bits).collect())
+    }
+}

@@ -1,0 +1,49 @@
+//! Rows of a tensor on the device -> words on the host, through a buffer made once.
+
+use super::device::{Buffer, Device, Tally};
+use crate::{Error, Result};
+
+/// A buffer that the host can map, for rows of `width` words that stand `stride` words apart on the device.
+pub struct Staging {
+    buffer: Buffer,
+    width: usize,
+    stride: usize,
+}
+
+impl Staging {
+    pub fn new(device: &Device, label: &str, rows: u32, width: u32, stride: u32) -> Staging {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let buffer = device.buffer(label, u64::from(rows) * u64::from(stride) * 4, usage);
+        Staging { buffer, width: width as usize, stride: stride as usize }
+    }
+
+    /// Records the copy of the first `rows` rows of a tensor.
+    pub fn copy(&self, encoder: &mut wgpu::CommandEncoder, tensor: &Buffer, rows: u32) {
+        encoder.copy_buffer_to_buffer(tensor, 0, &self.buffer, 0, self.bytes(rows));
+    }
+
+    fn bytes(&self, rows: u32) -> u64 {
+        u64::from(rows) * self.stride as u64 * 4
+    }
+
+    /// The words of `rows` rows, without padding, once the device has copied them.
+    pub async fn read(&self, device: &Device, rows: u32) -> Result<Vec<u32>> {
+        Tally::add(&device.tally.readbacks, 1);
+        let (done, wait) = futures_channel::oneshot::channel();
+        let slice = self.buffer.slice(..self.bytes(rows));
+        slice.map_async(wgpu::MapMode::Read, move |result| drop(done.send(result)));
+        device.poll()?;
+        let failed = |what: String| Error::Device(format!("reading from the GPU failed: {what}"));
+        let mapped = wait.await.map_err(|_| failed("the device was lost".into()))?;
+        if let Err(error) = mapped {
+            device.check()?;
+            return Err(failed(error.to_string()));
+        }
+        let view = slice.get_mapped_range().map_err(|error| failed(error.to_string()))?;
+        let words: &[u32] = bytemuck::cast_slice(&view);
+        let rows = words.chunks(self.stride).flat_map(|row| row[..self.width].iter().copied()).collect();
+        drop(view);
+        self.buffer.unmap();
+        Ok(rows)
+    }
+}
