@@ -27,4 +27,6 @@ pub mod gpu;
 
 pub mod cpu;
 
+pub mod tokenizer;
+
 pub use error::{Error, Result};
