@@ -13,6 +13,7 @@ pub mod error;
 pub mod format;
 pub mod manifest;
 pub mod gguf;
+pub mod safetensors;
 pub mod weights;
 
 pub mod plan;
