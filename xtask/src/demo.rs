@@ -1,6 +1,6 @@
 //! From nothing to a model that answers: in the reader's own browser, or headless in the terminal.
 
-use crate::process::{on_path, run, say};
+use crate::process::{run, say};
 use crate::serve::Server;
 use crate::setup::{browser, model, node};
 use crate::{build, paths};
@@ -22,8 +22,8 @@ pub fn serve(port: Option<u16>) -> Result<()> {
 /// # Errors
 /// When a step fails, or the page doesn't answer.
 pub fn headless(prompt: &str, port: Option<u16>) -> Result<()> {
-    prepare()?;
     let browser = browser::bring()?;
+    prepare()?;
     let server = Server::start(paths::site(), paths::models(), port)?;
     say(format!("asking the page at {} in {}", server.address(), browser.display()));
     let mut node = node::bring()?;
@@ -32,7 +32,7 @@ pub fn headless(prompt: &str, port: Option<u16>) -> Result<()> {
 }
 
 fn prepare() -> Result<()> {
-    on_path(&["node"]).context("Node.js is needed; none is on PATH")?;
+    node::bring()?;
     model::bring()?;
     build::run_all()
 }

@@ -1,6 +1,6 @@
 //! From Rust to `pkg/dist/wasm`: cargo compiles, wasm-bindgen writes the JavaScript side, wasm-opt makes it small.
 
-use crate::process::{at_root, run_long, say};
+use crate::process::{at_root, run, run_long, say};
 use crate::setup::wasm_target;
 use crate::{paths, stamp};
 use anyhow::{Context, Result};
@@ -30,8 +30,7 @@ pub fn folder() -> PathBuf {
 /// # Errors
 /// When no compiler can be brought, or one of the three steps fails.
 pub fn build() -> Result<()> {
-    say("compiling the library to WebAssembly");
-    let compiled = wasm_target::build_library()?;
+    let compiled = compile()?;
     let inputs = stamp::Inputs::default().file(&compiled)?.file(&paths::root().join("package-lock.json"))?;
     let digest = inputs.add("wasm-opt", WASM_OPT.join(" ").as_bytes()).digest();
     if stamp::is_fresh("module", &digest) && folder().join("oriel_bg.wasm").is_file() {
@@ -41,6 +40,14 @@ pub fn build() -> Result<()> {
     bind(&compiled, &bound)?;
     publish(&bound, &folder())?;
     stamp::record("module", &digest)
+}
+
+/// Compiles the library and returns the module's path.
+fn compile() -> Result<PathBuf> {
+    let mut cargo = wasm_target::cargo_build()?;
+    say("compiling the library to WebAssembly");
+    run(cargo.args(["--package", "oriel", "--lib", "--profile", "web"]))?;
+    Ok(paths::wasm_target_dir().join(wasm_target::TARGET).join("web/oriel.wasm"))
 }
 
 /// Runs wasm-bindgen's library; the crate's version is pinned to that of the crate which the code uses.

@@ -1,4 +1,4 @@
-// From the page's folder to what a visitor downloads: each file after brotli, their sum, and whether it is within budget.
+// From the page's folder to what a visitor downloads: each file after brotli, their sum, and whether that fits.
 // node size.mjs FOLDER BUDGET_BYTES
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";

@@ -1,9 +1,9 @@
 //! From package names to installed Debian packages, where this is Debian and we may install.
 
-use crate::process::{at_root, output, run, say};
+use crate::process::{at_root, output, run, run_long, say};
 use anyhow::{Context, Result, bail};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::Once;
 
 /// Whether every one of these packages is installed.
 pub fn has(packages: &[&str]) -> bool {
@@ -25,13 +25,12 @@ pub fn install(packages: &[&str], purpose: &str) -> Result<()> {
     if output(Command::new("id").arg("-u")).as_deref() != Some("0") {
         bail!("{by_hand}: apt-get install {} (only root may)", packages.join(" "));
     }
-    static UPDATED: OnceLock<bool> = OnceLock::new();
-    if !*UPDATED.get_or_init(|| run(&mut apt_get(&["update"])).is_ok()) {
-        bail!("{purpose} is missing, and apt-get update failed");
-    }
+    // Lists that can't all be brought up to date may still do.
+    static UPDATED: Once = Once::new();
+    UPDATED.call_once(|| drop(run(&mut apt_get(&["update"]))));
     say(format!("installing Debian packages for {purpose}: {}", packages.join(" ")));
     let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
-    run(apt_get(&install).args(packages)).with_context(|| format!("installing {purpose}"))
+    run_long(apt_get(&install).args(packages), "installing").with_context(|| format!("installing {purpose}"))
 }
 
 fn apt_get(arguments: &[&str]) -> Command {

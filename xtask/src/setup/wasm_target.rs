@@ -3,16 +3,18 @@
 //! An installed target is used. Else rustup is asked for it, but not for long: where its server can't be reached it
 //! hangs for minutes. Else Debian's second compiler, `rustc-web`, builds the standard library from source as well.
 
-use crate::process::{cargo, output, run, say, succeeds_within};
+use crate::process::{cargo, output, say, succeeds_within};
 use crate::setup::apt;
 use crate::{paths, stamp};
 use anyhow::{Context, Result};
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// The target's name, and the name of the folder of what is built for it.
+pub const TARGET: &str = "wasm32-unknown-unknown";
 const RUSTUP_LIMIT: Duration = Duration::from_secs(20);
 const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "rust-web-src", "rust-web-llvm"];
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -59,7 +61,8 @@ fn bring() -> Result<Compiler> {
 }
 
 fn own_has_target() -> bool {
-    let libraries = output(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]));
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let libraries = output(Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]));
     libraries.is_some_and(|folder| Path::new(&folder).is_dir())
 }
 
@@ -99,15 +102,4 @@ fn rustup_adds_target() -> Result<bool> {
         stamp::record("rustup-target-failed", &toolchain)?;
     }
     Ok(added)
-}
-
-/// Builds the library for the browser and returns the path of the module.
-///
-/// # Errors
-/// When no compiler can be had or the code doesn't compile.
-pub fn build_library() -> Result<std::path::PathBuf> {
-    let mut command = cargo_build()?;
-    command.args(["--package", "oriel", "--lib", "--profile", "web"]);
-    run(&mut command)?;
-    Ok(paths::wasm_target_dir().join(TARGET).join("web/oriel.wasm"))
 }
