@@ -14,7 +14,7 @@ use cursor::{ARRAY, Cursor, Read, Stop, least_bytes};
 use serde_json::{Map, Value};
 use vocabulary::Arrays;
 
-pub use vocabulary::Vocabulary;
+pub use crate::tokenizer::Vocabulary;
 
 /// The most that a header may take: the greatest vocabularies need a tenth of it.
 pub const MOST_HEADER_BYTES: u64 = 256 << 20;
@@ -237,7 +237,7 @@ impl Head {
             .ok_or_else(|| Error::File(format!("metadata general.alignment is {alignment}, beyond any file")))?;
         let tensors = place(std::mem::take(&mut self.tensors), alignment, data_offset)?;
         refuse_splits(&values)?;
-        let vocabulary = Vocabulary::take(&mut arrays, &values)?;
+        let vocabulary = arrays.take_vocabulary(&values)?;
         let chat_template = match values.remove("tokenizer.chat_template") {
             None => None,
             Some(Value::String(text)) => Some(text),

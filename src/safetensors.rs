@@ -7,11 +7,10 @@ pub(crate) mod writer;
 
 use crate::format::Encoding;
 use crate::manifest::{Manifest, Settings, Source, TensorEntry, check_entries};
-use crate::weights::Spec;
 use crate::{Error, Result};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most that a header may take: the bound of the format's own implementation.
 pub const MOST_HEADER_BYTES: u64 = 100_000_000;
@@ -44,39 +43,30 @@ const fn other(name: &'static str, bits: u64) -> (&'static str, Encoding, u64) {
     (name, Encoding::Unsupported(name), bits)
 }
 
-/// What a safetensors file says ahead of its weights.
-#[derive(Debug, Clone, PartialEq)]
-pub struct File {
-    /// Its tensors, in the order of their bytes.
-    pub tensors: Vec<TensorEntry>,
-    /// Bytes of the header: how many of those given to [`Head::push`] it took. Tensors begin there.
-    pub header_bytes: u64,
-}
-
 /// Reads a header as its bytes come.
 #[derive(Debug)]
 pub struct Head {
-    file: usize,
     limit: u64,
     bytes: Vec<u8>,
 }
 
 impl Head {
-    /// A header of which nothing is known, of weight file number `file` (0 unless there are shards).
-    pub fn new(file: usize) -> Head {
-        Head { file, limit: MOST_HEADER_BYTES, bytes: Vec::new() }
+    /// A header of which nothing is known.
+    pub fn new() -> Head {
+        Head { limit: MOST_HEADER_BYTES, bytes: Vec::new() }
     }
 
     /// A header of a file of `length` bytes: one that cannot fit in it is refused as soon as it is announced.
-    pub fn with_length(file: usize, length: u64) -> Head {
-        Head { limit: length.saturating_sub(8).min(MOST_HEADER_BYTES), ..Head::new(file) }
+    pub fn with_length(length: u64) -> Head {
+        Head { limit: length.saturating_sub(8).min(MOST_HEADER_BYTES), ..Head::new() }
     }
 
-    /// Takes the file's next bytes; the header, once it is whole. Bytes beyond its end are left alone.
+    /// Takes the file's next bytes; its tensors, in the order of their bytes, once the header is whole. Bytes beyond its
+    /// end are left alone. Of shards, the caller numbers the tensors' files.
     ///
     /// # Errors
     /// Where the bytes are no safetensors file, or a damaged one.
-    pub fn push(&mut self, mut bytes: &[u8]) -> Result<Option<File>> {
+    pub fn push(&mut self, mut bytes: &[u8]) -> Result<Option<Vec<TensorEntry>>> {
         self.take(&mut bytes, 8);
         let Some(length) = self.bytes.first_chunk::<8>() else { return Ok(None) };
         let length = u64::from_le_bytes(*length);
@@ -94,8 +84,7 @@ impl Head {
         }
         let Entries(entries) = serde_json::from_slice(&self.bytes[8..])
             .map_err(|error| Error::File(format!("the safetensors header is damaged: {error}")))?;
-        let tensors = place(entries, self.file, end as u64)?;
-        Ok(Some(File { tensors, header_bytes: end as u64 }))
+        place(entries, end as u64).map(Some)
     }
 
     /// The error for a file that ends before its header does.
@@ -109,6 +98,12 @@ impl Head {
         let (taken, rest) = bytes.split_at(bytes.len().min(wanted.saturating_sub(self.bytes.len())));
         self.bytes.extend_from_slice(taken);
         *bytes = rest;
+    }
+}
+
+impl Default for Head {
+    fn default() -> Head {
+        Head::new()
     }
 }
 
@@ -150,8 +145,8 @@ impl<'de> Deserialize<'de> for Entries {
 }
 
 /// Entries as tensors of the file, in the order of their bytes, which must leave none out.
-fn place(entries: Vec<(String, Entry)>, file: usize, data_offset: u64) -> Result<Vec<TensorEntry>> {
-    let entries = entries.into_iter().map(|(name, entry)| tensor(name, entry, file, data_offset));
+fn place(entries: Vec<(String, Entry)>, data_offset: u64) -> Result<Vec<TensorEntry>> {
+    let entries = entries.into_iter().map(|(name, entry)| tensor(name, entry, data_offset));
     let mut tensors = entries.collect::<Result<Vec<_>>>()?;
     check_entries(&tensors)?;
     tensors.sort_by_key(|tensor| (tensor.offset, tensor.bytes));
@@ -166,7 +161,7 @@ fn place(entries: Vec<(String, Entry)>, file: usize, data_offset: u64) -> Result
     Ok(tensors)
 }
 
-fn tensor(name: String, entry: Entry, file: usize, data_offset: u64) -> Result<TensorEntry> {
+fn tensor(name: String, entry: Entry, data_offset: u64) -> Result<TensorEntry> {
     let fail = |what: String| Err(Error::File(format!("tensor {name} {what}")));
     let Some(&(_, encoding, bits)) = TYPES.iter().find(|(dtype, _, _)| *dtype == entry.dtype) else {
         return fail(format!("is of the unknown type {:?}", entry.dtype));
@@ -184,7 +179,7 @@ fn tensor(name: String, entry: Entry, file: usize, data_offset: u64) -> Result<T
         let (shape, dtype) = (&entry.shape, &entry.dtype);
         return fail(format!("has {bytes} bytes, which is not what its sizes {shape:?} in {dtype} take"));
     }
-    Ok(TensorEntry { name, shape: entry.shape, encoding, file, offset, bytes })
+    Ok(TensorEntry { name, shape: entry.shape, encoding, file: 0, offset, bytes })
 }
 
 /// The manifest of a Hugging Face folder, from `config.json` and the tensors that are known.
@@ -210,10 +205,8 @@ pub fn manifest(config_json: &[u8], tensors: Vec<TensorEntry>) -> Result<Manifes
 /// Which shard holds which tensor: `model.safetensors.index.json`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Index {
-    /// Names of the shards in the order in which they are numbered and loaded.
-    pub shards: Vec<String>,
-    /// The number of each tensor's shard.
-    pub tensors: HashMap<String, usize>,
+    shards: Vec<String>,
+    tensors: BTreeMap<String, usize>,
 }
 
 impl Index {
@@ -224,7 +217,7 @@ impl Index {
     pub fn parse(json: &[u8]) -> Result<Index> {
         #[derive(serde::Deserialize)]
         struct Raw {
-            weight_map: HashMap<String, String>,
+            weight_map: BTreeMap<String, String>,
         }
         let fail = |what: String| Error::File(format!("model.safetensors.index.json: {what}"));
         let raw: Raw = serde_json::from_slice(json).map_err(|error| fail(error.to_string()))?;
@@ -241,27 +234,19 @@ impl Index {
         Ok(Index { shards, tensors })
     }
 
-    /// Refuses a checkpoint without a tensor that a model needs, before any shard is loaded.
-    pub fn require(&self, specs: &[Spec]) -> Result<()> {
-        match specs.iter().find(|spec| spec.required && !self.tensors.contains_key(&spec.source_name)) {
-            None => Ok(()),
-            Some(spec) => Err(Error::Model(format!("tensor {} is missing in the index", spec.source_name))),
-        }
+    /// Names of the shards, in the order in which they are numbered and loaded.
+    pub fn shards(&self) -> &[String] {
+        &self.shards
     }
 
-    /// Refuses a shard without a tensor that the index says it has.
-    pub fn check(&self, file: usize, tensors: &[TensorEntry]) -> Result<()> {
-        let held: BTreeSet<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-        let mut missing: Vec<&String> =
-            self.tensors.iter().filter(|entry| *entry.1 == file).map(|entry| entry.0).collect();
-        missing.retain(|name| !held.contains(name.as_str()));
-        match missing.into_iter().min() {
-            None => Ok(()),
-            Some(name) => {
-                let shard = self.shards.get(file).map_or("?", String::as_str);
-                Err(Error::File(format!("tensor {name} is not in {shard}, where the index says it is")))
-            }
-        }
+    /// The number of the shard that holds a tensor.
+    pub fn shard_of(&self, tensor: &str) -> Option<usize> {
+        self.tensors.get(tensor).copied()
+    }
+
+    /// Every tensor's name and the number of its shard.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.tensors.iter().map(|(name, shard)| (name.as_str(), *shard))
     }
 }
 

@@ -1,35 +1,9 @@
 //! The arrays of a GGUF's metadata -> a vocabulary without its JSON in between, and the short rest as settings.
 
 use crate::gguf::cursor::{Cursor, Read, TEXT};
+use crate::tokenizer::Vocabulary;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
-
-/// A GGUF's own tokenizer (`tokenizer.ggml.*`), as it stands there.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Vocabulary {
-    /// `gpt2` (byte-level BPE), `llama` (SentencePiece), ...; empty where the file has none.
-    pub model: String,
-    /// The kind of pre-tokenizer: `default`, `llama-bpe`, `qwen2`, `smollm`, ...
-    pub pre: Option<String>,
-    /// Texts of the tokens, by id.
-    pub tokens: Vec<String>,
-    /// A score for each token, or none at all.
-    pub scores: Vec<f32>,
-    /// A kind for each token (1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte), or none at all.
-    pub kinds: Vec<i32>,
-    /// Pairs of BPE, best first, parted by a space.
-    pub merges: Vec<String>,
-    /// Ids of special tokens. A file may name one beyond its vocabulary.
-    pub bos: Option<u32>,
-    pub eos: Option<u32>,
-    pub eot: Option<u32>,
-    pub unk: Option<u32>,
-    pub pad: Option<u32>,
-    /// Whether a text is led by `bos`, ended by `eos`, or led by a space, where the file says so.
-    pub add_bos: Option<bool>,
-    pub add_eos: Option<bool>,
-    pub add_space_prefix: Option<bool>,
-}
 
 /// Arrays as they are read.
 #[derive(Debug, Default)]
@@ -88,37 +62,30 @@ impl Arrays {
         Ok(())
     }
 
-    /// The short arrays that are no vocabulary.
-    pub fn into_rest(self) -> impl Iterator<Item = (String, Value)> {
-        self.rest.into_iter().filter(|(_, value)| !value.is_null())
-    }
-}
-
-impl Vocabulary {
-    pub(super) fn take(arrays: &mut Arrays, values: &Map<String, Value>) -> Result<Vocabulary> {
-        let vocabulary = Vocabulary {
+    /// What metadata and arrays say of the tokenizer; takes the long arrays out.
+    pub fn take_vocabulary(&mut self, values: &Map<String, Value>) -> Result<Vocabulary> {
+        Ok(Vocabulary {
             model: text(values, "model")?.unwrap_or_default(),
             pre: text(values, "pre")?,
-            tokens: arrays.tokens.take().unwrap_or_default(),
-            scores: arrays.scores.take().unwrap_or_default(),
-            kinds: arrays.kinds.take().unwrap_or_default(),
-            merges: arrays.merges.take().unwrap_or_default(),
+            tokens: self.tokens.take().unwrap_or_default(),
+            scores: self.scores.take().unwrap_or_default(),
+            kinds: self.kinds.take().unwrap_or_default(),
+            merges: self.merges.take().unwrap_or_default(),
             bos: id(values, "bos_token_id")?,
             eos: id(values, "eos_token_id")?,
             eot: id(values, "eot_token_id")?,
+            eom: id(values, "eom_token_id")?,
             unk: id(values, "unknown_token_id")?,
             pad: id(values, "padding_token_id")?,
             add_bos: flag(values, "add_bos_token")?,
             add_eos: flag(values, "add_eos_token")?,
             add_space_prefix: flag(values, "add_space_prefix")?,
-        };
-        let tokens = vocabulary.tokens.len();
-        for (name, count) in [(SCORES, vocabulary.scores.len()), (KINDS, vocabulary.kinds.len())] {
-            if count != 0 && count != tokens {
-                return Err(Error::File(format!("metadata {name} has {count} values for {tokens} tokens")));
-            }
-        }
-        Ok(vocabulary)
+        })
+    }
+
+    /// The short arrays that are no vocabulary.
+    pub fn into_rest(self) -> impl Iterator<Item = (String, Value)> {
+        self.rest.into_iter().filter(|(_, value)| !value.is_null())
     }
 }
 
