@@ -28,6 +28,6 @@ pub mod gpu;
 
 pub mod cpu;
 
-pub mod tokenizer;
+pub mod sampler;
 
 pub use error::{Error, Result};

@@ -1,0 +1,207 @@
+//! Logits -> the next token: a pure function of the logits, the tokens so far, the options and the seed.
+//!
+//! The order is that of `transformers`: penalties, temperature, top-k, top-p, min-p, then the draw. Each narrows what
+//! the one before it left over, and probabilities are always those among what is left.
+
+mod options;
+mod philox;
+#[cfg(test)]
+mod tests;
+
+pub use options::Options;
+
+use crate::{Error, Result};
+use std::cmp::Ordering;
+
+/// Chooses tokens by one set of options. Holds no state but buffers that are used again: the same arguments always give
+/// the same token, and nothing is allocated once the buffers have grown to the size of the vocabulary.
+#[derive(Debug, Clone)]
+pub struct Sampler {
+    options: Options,
+    candidates: Vec<Candidate>,
+    /// How often each token of the vocabulary occurs; all zero between calls.
+    counts: Vec<u32>,
+}
+
+/// A token that may still be drawn.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    token: u32,
+    logit: f32,
+    /// Its probability times a factor that all candidates share: 1 for the likeliest.
+    weight: f64,
+}
+
+impl Candidate {
+    /// The likeliest first; among equals the lower id.
+    fn order(&self, other: &Candidate) -> Ordering {
+        other.logit.partial_cmp(&self.logit).unwrap_or(Ordering::Equal).then(self.token.cmp(&other.token))
+    }
+}
+
+impl Sampler {
+    /// Fails as [`Options::check`] does.
+    pub fn new(options: &Options) -> Result<Sampler> {
+        options.check()?;
+        Ok(Sampler { options: options.clone(), candidates: Vec::new(), counts: Vec::new() })
+    }
+
+    /// Whether every choice is the token with the greatest logit as the model gives it (the lowest id among equals), so
+    /// that the device can choose by itself and the logits need not be read back.
+    pub fn is_greedy(&self) -> bool {
+        self.options.takes_the_greatest() && !self.options.has_penalties()
+    }
+
+    /// The token to follow `prompt` and `generated`; `logits` has a value per token of the vocabulary and is changed.
+    ///
+    /// The repetition penalty looks at the tokens of both, frequency and presence at `generated` alone; ids beyond the
+    /// vocabulary are ignored. The random number belongs to the seed and to the place `generated.len()`, so a generation
+    /// that is taken up again goes on as it would have.
+    ///
+    /// Fails if a logit is NaN or positive infinity, or none is finite: the model overflowed or is damaged. Negative
+    /// infinity marks a token that can't be chosen.
+    pub fn sample(&mut self, logits: &mut [f32], prompt: &[u32], generated: &[u32]) -> Result<u32> {
+        check_logits(logits)?;
+        if self.options.has_penalties() {
+            self.penalise(logits, prompt, generated);
+        }
+        let greatest = greatest(logits);
+        if self.options.takes_the_greatest() {
+            return Ok(greatest as u32);
+        }
+        self.gather(logits);
+        self.weigh(logits[greatest]);
+        self.keep_top_p();
+        self.candidates.retain(|candidate| candidate.weight >= f64::from(self.options.min_p));
+        Ok(self.draw(generated.len() as u64))
+    }
+
+    /// The repetition penalty as `transformers` has it: once per token, it divides a positive logit and multiplies a
+    /// negative one. Frequency (for each occurrence) and presence (once) are subtracted, as OpenAI has it.
+    fn penalise(&mut self, logits: &mut [f32], prompt: &[u32], generated: &[u32]) {
+        let Options { repetition_penalty: repetition, frequency_penalty, presence_penalty, .. } = self.options;
+        let set = |logit: &mut f32, value: f32| {
+            if *logit != f32::NEG_INFINITY {
+                *logit = value.clamp(f32::MIN, f32::MAX);
+            }
+        };
+        self.counts.resize(logits.len(), 0);
+        visit_once(&mut self.counts, prompt.iter().chain(generated), |token, _| {
+            let logit = &mut logits[token];
+            set(logit, if *logit > 0.0 { *logit / repetition } else { *logit * repetition });
+        });
+        visit_once(&mut self.counts, generated.iter(), |token, count| {
+            let logit = &mut logits[token];
+            set(logit, *logit - (count as f32 * frequency_penalty + presence_penalty));
+        });
+    }
+
+    /// Makes candidates of the `top_k` greatest logits, or of all that are finite. No order is promised.
+    fn gather(&mut self, logits: &[f32]) {
+        let possible = (0..).zip(logits).filter(|(_, logit)| **logit != f32::NEG_INFINITY);
+        self.candidates.clear();
+        self.candidates.extend(possible.map(|(token, &logit)| Candidate { token, logit, weight: 0.0 }));
+        let top_k = self.options.top_k as usize;
+        if (1..self.candidates.len()).contains(&top_k) {
+            self.candidates.select_nth_unstable_by(top_k - 1, Candidate::order);
+            self.candidates.truncate(top_k);
+        }
+    }
+
+    /// Weights from logits and temperature; `greatest` is the greatest logit, which is always among the candidates.
+    fn weigh(&mut self, greatest: f32) {
+        let temperature = f64::from(self.options.temperature);
+        for candidate in &mut self.candidates {
+            candidate.weight = ((f64::from(candidate.logit) - f64::from(greatest)) / temperature).exp();
+        }
+    }
+
+    /// Keeps the likeliest candidates until together they have the probability `top_p`; the one that reaches it stays.
+    /// Sorts only as many as that takes, in growing portions.
+    fn keep_top_p(&mut self) {
+        if self.options.top_p >= 1.0 {
+            return;
+        }
+        let total: f64 = self.candidates.iter().map(|candidate| candidate.weight).sum();
+        let wanted = total * f64::from(self.options.top_p);
+        let (mut sorted, mut reached, mut portion) = (0, 0.0, 64);
+        while sorted < self.candidates.len() {
+            let rest = &mut self.candidates[sorted..];
+            let portion_here = rest.len().min(portion);
+            if portion_here < rest.len() {
+                rest.select_nth_unstable_by(portion_here - 1, Candidate::order);
+            }
+            rest[..portion_here].sort_unstable_by(Candidate::order);
+            for (place, candidate) in rest[..portion_here].iter().enumerate() {
+                reached += candidate.weight;
+                if reached >= wanted {
+                    self.candidates.truncate(sorted + place + 1);
+                    return;
+                }
+            }
+            sorted += portion_here;
+            portion *= 4;
+        }
+    }
+
+    /// Draws by weight: the candidates by rising id share out [0, 1), and the random number of this place falls on one.
+    fn draw(&mut self, place: u64) -> u32 {
+        self.candidates.sort_unstable_by_key(|candidate| candidate.token);
+        let total: f64 = self.candidates.iter().map(|candidate| candidate.weight).sum();
+        let target = philox::uniform(self.options.seed, place) * total;
+        let mut reached = 0.0;
+        let mut drawn = 0;
+        for candidate in self.candidates.iter().filter(|candidate| candidate.weight > 0.0) {
+            reached += candidate.weight;
+            drawn = candidate.token;
+            if reached > target {
+                break;
+            }
+        }
+        drawn
+    }
+}
+
+/// Calls `visit` once for each different token that `counts` has room for, with how often it occurs.
+/// `counts` is all zero before and after.
+fn visit_once<'a>(
+    counts: &mut [u32],
+    tokens: impl Iterator<Item = &'a u32> + Clone,
+    mut visit: impl FnMut(usize, u32),
+) {
+    for &token in tokens.clone() {
+        if let Some(count) = counts.get_mut(token as usize) {
+            *count += 1;
+        }
+    }
+    for &token in tokens {
+        match counts.get_mut(token as usize).map(std::mem::take) {
+            None | Some(0) => {}
+            Some(count) => visit(token as usize, count),
+        }
+    }
+}
+
+fn check_logits(logits: &[f32]) -> Result<()> {
+    if let Some(token) = logits.iter().position(|logit| logit.is_nan() || *logit == f32::INFINITY) {
+        return Err(Error::Model(format!(
+            "the model gave token {token} the logit {}: its numbers overflowed or its weights are damaged",
+            logits[token]
+        )));
+    }
+    if logits.iter().all(|logit| *logit == f32::NEG_INFINITY) {
+        return Err(Error::Model(format!("none of the {} logits is finite, so no token can be chosen", logits.len())));
+    }
+    Ok(())
+}
+
+/// The place of the greatest value, the first among equals.
+fn greatest(logits: &[f32]) -> usize {
+    let mut best = 0;
+    for (place, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = place;
+        }
+    }
+    best
+}

@@ -1,0 +1,68 @@
+//! What the caller asks of the choice of tokens, checked.
+
+use crate::{Error, Result};
+
+/// How the next token is chosen. The default is greedy: always the likeliest token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Logits are divided by it: below 1 the likely tokens gain, above 1 the unlikely ones. 0 takes the likeliest token.
+    pub temperature: f32,
+    /// Only this many of the likeliest tokens are drawn from; 0 for all.
+    pub top_k: u32,
+    /// Only the likeliest tokens that together have this probability are drawn from; 1 for all.
+    pub top_p: f32,
+    /// Only tokens at least this times as probable as the likeliest are drawn from; 0 for all.
+    pub min_p: f32,
+    /// Makes tokens of the prompt and the text less likely (above 1) or likelier (below 1); 1 for neither.
+    pub repetition_penalty: f32,
+    /// Taken off a token's logit for each time it stands in the generated text.
+    pub frequency_penalty: f32,
+    /// Taken off the logit of every token that stands in the generated text.
+    pub presence_penalty: f32,
+    /// Decides the draws: the same seed, model, device and prompt give the same text.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            frequency_penalty: 0.0,
+            presence_penalty: 0.0,
+            seed: 0,
+        }
+    }
+}
+
+impl Options {
+    /// Fails with the option's name, its value and what is allowed, if one is out of range.
+    pub fn check(&self) -> Result<()> {
+        within("temperature", self.temperature, 0.0, 100.0)?;
+        within("top_p", self.top_p, 0.0, 1.0)?;
+        within("min_p", self.min_p, 0.0, 1.0)?;
+        within("repetition_penalty", self.repetition_penalty, 0.01, 100.0)?;
+        within("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
+        within("presence_penalty", self.presence_penalty, -2.0, 2.0)
+    }
+
+    /// Whether the likeliest token is taken, so that nothing is drawn.
+    pub(super) fn takes_the_greatest(&self) -> bool {
+        self.temperature == 0.0 || self.top_k == 1
+    }
+
+    /// Whether tokens that stand in the text already are weighed differently.
+    pub(super) fn has_penalties(&self) -> bool {
+        self.repetition_penalty != 1.0 || self.frequency_penalty != 0.0 || self.presence_penalty != 0.0
+    }
+}
+
+fn within(name: &str, value: f32, least: f32, most: f32) -> Result<()> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::Option(format!("{name} is {value}, expected a number from {least} to {most}")))
+}
