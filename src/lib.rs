@@ -30,4 +30,6 @@ pub mod cpu;
 
 pub mod sampler;
 
+pub mod tokenizer;
+
 pub use error::{Error, Result};
