@@ -20,6 +20,8 @@ pub mod plan;
 
 pub mod fuse;
 
+pub mod models;
+
 pub mod kernels;
 
 pub mod executor;

@@ -1,0 +1,140 @@
+//! Qwen 3 (arXiv 2505.09388): each head of queries and keys has a norm. Settings -> tensors -> forward pass.
+
+use super::rope::Rope;
+use super::tensors::{self, matrix, vector};
+use super::{Constant, Family, ModelShape, settings};
+use crate::Result;
+use crate::manifest::{Manifest, Source};
+use crate::plan::{Activation, Builder, Output, Pairing, Plan};
+use crate::weights::{Catalogue, Spec};
+
+struct Qwen3 {
+    source: Source,
+    shape: ModelShape,
+    epsilon: f32,
+    rope: Rope,
+    activation: Activation,
+    attention_bias: bool,
+    has_head: bool,
+}
+
+pub fn open(manifest: &Manifest) -> Result<Box<dyn Family>> {
+    let s = &manifest.settings;
+    let width = s.size(&["embedding_length", "hidden_size"])?;
+    let heads = s.size(&["attention.head_count", "num_attention_heads"])?;
+    let usual_head_width = if s.source == Source::Gguf { width / heads } else { 128 };
+    let shape = ModelShape {
+        layers: s.size(&["block_count", "num_hidden_layers"])?,
+        width,
+        heads,
+        kv_heads: s.size_or(&["attention.head_count_kv", "num_key_value_heads"], heads)?,
+        head_width: s.size_or(&["attention.key_length", "head_dim"], usual_head_width)?,
+        hidden: s.size(&["feed_forward_length", "intermediate_size"])?,
+        vocab: settings::vocab(manifest)?,
+        context: s.size(&["context_length", "max_position_embeddings"])?,
+    }
+    .checked(manifest)?;
+    Ok(Box::new(Qwen3 {
+        source: s.source,
+        shape,
+        epsilon: s.number_or(&["attention.layer_norm_rms_epsilon", "rms_norm_eps"], 1e-6)? as f32,
+        rope: Rope::read(manifest, shape.head_width, shape.context)?,
+        activation: settings::activation(s, "hidden_act", Activation::Silu)?,
+        attention_bias: s.source == Source::Gguf || s.flag_or(&["attention_bias"], false)?,
+        has_head: settings::has_head(manifest, false)?,
+    }))
+}
+
+impl Family for Qwen3 {
+    fn shape(&self) -> ModelShape {
+        self.shape
+    }
+
+    fn specs(&self) -> Vec<Spec> {
+        let ModelShape { layers, width, head_width, hidden, vocab, .. } = self.shape;
+        let (queries, keys) = (self.shape.query_width(), self.shape.kv_width());
+        let mut table = vec![
+            matrix("token_embd.weight", "model.embed_tokens.weight", vocab, width),
+            vector("blk.{}.attn_norm.weight", "model.layers.{}.input_layernorm.weight", width),
+            matrix("blk.{}.attn_q.weight", "model.layers.{}.self_attn.q_proj.weight", queries, width),
+            vector("blk.{}.attn_q_norm.weight", "model.layers.{}.self_attn.q_norm.weight", head_width),
+            matrix("blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", keys, width),
+            vector("blk.{}.attn_k_norm.weight", "model.layers.{}.self_attn.k_norm.weight", head_width),
+            matrix("blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight", keys, width),
+            matrix("blk.{}.attn_output.weight", "model.layers.{}.self_attn.o_proj.weight", width, queries),
+            vector("blk.{}.ffn_norm.weight", "model.layers.{}.post_attention_layernorm.weight", width),
+            matrix("blk.{}.ffn_up.weight", "model.layers.{}.mlp.up_proj.weight", hidden, width),
+            matrix("blk.{}.ffn_gate.weight", "model.layers.{}.mlp.gate_proj.weight", hidden, width),
+            matrix("blk.{}.ffn_down.weight", "model.layers.{}.mlp.down_proj.weight", width, hidden),
+            vector("output_norm.weight", "model.norm.weight", width),
+        ];
+        if self.attention_bias {
+            table.extend([
+                vector("blk.{}.attn_q.bias", "model.layers.{}.self_attn.q_proj.bias", queries).optional_in_gguf(),
+                vector("blk.{}.attn_k.bias", "model.layers.{}.self_attn.k_proj.bias", keys).optional_in_gguf(),
+                vector("blk.{}.attn_v.bias", "model.layers.{}.self_attn.v_proj.bias", keys).optional_in_gguf(),
+                vector("blk.{}.attn_output.bias", "model.layers.{}.self_attn.o_proj.bias", width).optional_in_gguf(),
+            ]);
+        }
+        if self.has_head {
+            table.push(matrix("output.weight", "lm_head.weight", vocab, width));
+        }
+        let mut specs = tensors::specs(self.source, layers, &table);
+        specs.extend(self.rope.specs());
+        specs
+    }
+
+    fn kept(&self) -> Vec<&'static str> {
+        self.rope.kept()
+    }
+
+    fn constants(&self, context: u32, tensor: &dyn Fn(&str) -> Option<Vec<f32>>) -> Result<Vec<Constant>> {
+        Ok(vec![self.rope.constant(context, tensor)?])
+    }
+
+    fn plan(&self, catalogue: &Catalogue, context: u32, rows: u32, output: Output) -> Result<Plan> {
+        let ModelShape { layers, heads, head_width, .. } = self.shape;
+        let (epsilon, scale, rotary) = (self.epsilon, self.shape.attention_scale(), self.rope.rotary);
+        let table = self.rope.table(catalogue, context)?;
+        let embeddings = catalogue.get("token_embd.weight")?;
+        let head = if self.has_head { catalogue.get("output.weight")? } else { embeddings };
+
+        let mut b = Builder::new(catalogue, rows, self.shape.cache(context));
+        let x = b.embed(embeddings); // [rows, width]
+        for layer in 0..layers {
+            b.scope(format!("blk.{layer}"));
+            let weight = |name: &str| catalogue.get(&format!("blk.{layer}.{name}.weight"));
+            let bias = |name: &str| catalogue.find(&format!("blk.{layer}.{name}.bias"));
+
+            let h = b.rms_norm("attn_norm", x, weight("attn_norm")?, epsilon);
+            let q = b.matmul("q", h, weight("attn_q")?); // [rows, heads * head_width]
+            let q = b.bias("q_biased", q, bias("attn_q"));
+            let k = b.matmul("k", h, weight("attn_k")?); // [rows, kv_heads * head_width]
+            let k = b.bias("k_biased", k, bias("attn_k"));
+            let v = b.matmul("v", h, weight("attn_v")?); // [rows, kv_heads * head_width]
+            let v = b.bias("v_biased", v, bias("attn_v"));
+            let q = b.rms_norm_heads("q_norm", q, weight("attn_q_norm")?, head_width, epsilon);
+            let q = b.rope("q_rotated", q, table, rotary, Pairing::Halves);
+            let k = b.rms_norm_heads("k_norm", k, weight("attn_k_norm")?, head_width, epsilon);
+            let k = b.rope("k_rotated", k, table, rotary, Pairing::Halves);
+            b.store(k, v, layer);
+            let mixed = b.attention("attention", q, layer, heads, scale); // [rows, heads * head_width]
+            let attended = b.matmul("attn_output", mixed, weight("attn_output")?); // [rows, width]
+            let attended = b.bias("attn_output_biased", attended, bias("attn_output"));
+            b.add_into(x, attended);
+
+            let h = b.rms_norm("ffn_norm", x, weight("ffn_norm")?, epsilon);
+            let up = b.matmul("ffn_up", h, weight("ffn_up")?); // [rows, hidden]
+            let gate = b.matmul("ffn_gate", h, weight("ffn_gate")?); // [rows, hidden]
+            let gate = b.activate("ffn_gate_active", gate, self.activation);
+            b.multiply_into(up, gate);
+            let down = b.matmul("ffn_down", up, weight("ffn_down")?); // [rows, width]
+            b.add_into(x, down);
+        }
+        b.scope("");
+        let x = b.output_rows(x, output);
+        let x = b.rms_norm("output_norm", x, catalogue.get("output_norm.weight")?, epsilon);
+        let logits = b.matmul("logits", x, head); // [rows or 1, vocab]
+        Ok(b.finish(logits))
+    }
+}
