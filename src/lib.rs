@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod gguf;
 pub mod safetensors;
 pub mod weights;
+pub mod intake;
 
 pub mod plan;
 
