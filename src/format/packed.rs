@@ -74,13 +74,11 @@ pub fn encode_row(format: Format, row: &[f32], values: &mut Vec<u8>, scales: &mu
     let padded = row.len().next_multiple_of(BLOCK_LEN);
     match format {
         Format::F32 => {
-            values.extend(row.iter().flat_map(|value| value.to_le_bytes()));
-            values.resize(values.len() + (padded - row.len()) * 4, 0);
+            for (bytes, value) in grow(values, padded * 4).chunks_exact_mut(4).zip(row) {
+                bytes.copy_from_slice(&value.to_le_bytes());
+            }
         }
-        Format::F16 => {
-            encode_f16(row, values)?;
-            values.resize(values.len() + (padded - row.len()) * 2, 0);
-        }
+        Format::F16 => encode_f16(row, grow(values, padded * 2))?,
         Format::Q8 => row.chunks(BLOCK_LEN).try_for_each(|block| encode_q8(block, values, scales))?,
         Format::Q4 => row.chunks(BLOCK_LEN).try_for_each(|block| encode_q4(block, values, scales))?,
     }
@@ -127,14 +125,21 @@ fn half_at(bytes: &[u8]) -> f32 {
     f16::from_le_bytes([bytes[0], bytes[1]]).to_f32()
 }
 
-fn encode_f16(row: &[f32], values: &mut Vec<u8>) -> Result<()> {
-    let start = values.len();
-    values.extend(row.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()));
-    let overflows = values[start..].chunks_exact(2).map(|bytes| bytes[1] & 0x7c == 0x7c);
-    if overflows.fold(false, |any, one| any | one) {
-        return Err(unfit(row));
+/// The next `length` bytes of a region, as zeros.
+fn grow(region: &mut Vec<u8>, length: usize) -> &mut [u8] {
+    let start = region.len();
+    region.resize(start + length, 0);
+    &mut region[start..]
+}
+
+fn encode_f16(row: &[f32], values: &mut [u8]) -> Result<()> {
+    let mut overflows = false;
+    for (bytes, value) in values.chunks_exact_mut(2).zip(row) {
+        let half = f16::from_f32(*value);
+        overflows |= !half.is_finite();
+        bytes.copy_from_slice(&half.to_le_bytes());
     }
-    Ok(())
+    if overflows { Err(unfit(row)) } else { Ok(()) }
 }
 
 /// Symmetric: the greatest magnitude becomes 127 steps.

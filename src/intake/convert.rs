@@ -8,8 +8,8 @@ use crate::{Error, Result};
 /// Values that are converted at once: whole blocks of every encoding and format, and few enough for a processor's cache.
 const PIECE: usize = 4096;
 
-/// Rows that are gathered at once from a transposed tensor: a cache line of its rows.
-const STRIP: usize = 16;
+/// Rows that are gathered at once from a transposed tensor: reads are runs of so many values.
+const STRIP: usize = 64;
 
 /// Converts one tensor.
 #[derive(Debug)]
@@ -122,18 +122,20 @@ impl Transposed {
     fn convert(&mut self, first: usize, count: usize, sink: &mut dyn Sink) -> Result<()> {
         let (outputs, inputs) = (self.regions.layout.outputs as usize, self.regions.layout.inputs as usize);
         let size = self.info.block_bytes as usize;
-        let mut strip = vec![0.0; count * inputs];
+        // One cache line more than a row, or the rows of a width of 2^n would drive each other out of the cache.
+        let stride = inputs + 16;
+        let mut strip = vec![0.0; count * stride];
         let mut line = [0.0; STRIP];
         for input in 0..inputs {
             let at = (input * outputs + first) * size;
             (self.info.decode)(&self.bytes[at..at + count * size], &mut line[..count]);
             for (row, value) in line[..count].iter().enumerate() {
-                strip[row * inputs + input] = *value;
+                strip[row * stride + input] = *value;
             }
         }
         let (format, blocks) = (self.regions.layout.format, u64::from(self.regions.layout.row_blocks()));
-        for row in strip.chunks_exact(inputs) {
-            self.regions.append(blocks, sink, |values, scales| encode_row(format, row, values, scales))?;
+        for row in strip.chunks_exact(stride) {
+            self.regions.append(blocks, sink, |values, scales| encode_row(format, &row[..inputs], values, scales))?;
         }
         Ok(())
     }
