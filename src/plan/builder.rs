@@ -160,7 +160,11 @@ impl<'a> Builder<'a> {
     /// Attention of the queries `[rows, heads * head_width]` over the cache of `layer`.
     pub fn attention(&mut self, name: &str, q: View, layer: u32, heads: u32, scale: f32) -> View {
         let CacheShape { kv_heads, head_width, .. } = self.plan.cache;
-        assert!(q.width == heads * head_width && heads % kv_heads == 0, "queries of {} for {heads} heads", q.width);
+        assert!(
+            q.width == heads * head_width && heads.is_multiple_of(kv_heads),
+            "queries of {} for {heads} heads",
+            q.width
+        );
         let y = self.tensor(name, self.rows(q), q.width);
         self.plan.steps.push(Step::Attention { q, layer, heads, scale, y: y.tensor });
         y
