@@ -3,7 +3,7 @@
 use crate::cpu::Cpu;
 use crate::gpu::{Gpu, GpuOptions};
 use crate::kernels::CacheFormat;
-use crate::plan::{CacheShape, Plan};
+use crate::plan::{CacheShape, Plan, Tensor};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use crate::{Error, Result};
 
@@ -40,13 +40,19 @@ pub struct AdapterInfo {
 /// What an executor has done since it was made: the difference between two readings is what a token costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
+    /// Kernels started.
     pub dispatches: u64,
+    /// Command buffers handed to the queue.
     pub submits: u64,
+    /// Times the host mapped a result.
     pub readbacks: u64,
+    /// Buffers made.
     pub buffers_created: u64,
+    /// Bind groups made.
     pub bind_groups_created: u64,
+    /// Pipelines compiled.
     pub pipelines_created: u64,
-    /// Bytes of matrices that matmuls went through once a run, and rows that were looked up.
+    /// Bytes of the matrices that matmuls went through, each once a run.
     pub weight_bytes_read: u64,
     /// Bytes of buffers that live on the device now.
     pub gpu_bytes: u64,
@@ -54,7 +60,9 @@ pub struct Counts {
 
 /// A device that runs plans.
 pub enum Executor {
+    /// Hand-written WGSL through wgpu.
     Gpu(Box<Gpu>),
+    /// The plain reference functions.
     Cpu(Box<Cpu>),
 }
 
@@ -166,7 +174,7 @@ impl Executor {
     }
 
     /// Fills a tensor of a prepared plan, `[rows, width]` without padding: for tests of kernels.
-    pub fn write_tensor(&mut self, prepared: Prepared, tensor: crate::plan::Tensor, values: &[f32]) {
+    pub fn write_tensor(&mut self, prepared: Prepared, tensor: Tensor, values: &[f32]) {
         match self {
             Executor::Gpu(gpu) => gpu.write_tensor(prepared, tensor, values),
             Executor::Cpu(cpu) => cpu.write_tensor(prepared, tensor, values),
@@ -175,7 +183,7 @@ impl Executor {
 
     /// The values of a tensor after a run, `[rows, width]` without padding: for tests of kernels. Another tensor may
     /// have taken its memory since.
-    pub async fn read_tensor(&mut self, prepared: Prepared, tensor: crate::plan::Tensor) -> Result<Vec<f32>> {
+    pub async fn read_tensor(&mut self, prepared: Prepared, tensor: Tensor) -> Result<Vec<f32>> {
         match self {
             Executor::Gpu(gpu) => gpu.read_tensor(prepared, tensor).await,
             Executor::Cpu(cpu) => Ok(cpu.read_tensor(prepared, tensor)),

@@ -20,9 +20,13 @@ pub use repack::{Repack, repack};
 /// | `q4` | 16 bytes: byte `i` holds value `i` (low four bits) and `i + 16` (high), 0 to 15 | f16 scale, f16 minimum; `w = scale * q + minimum` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
+    /// 4 bytes a value.
     F32,
+    /// 2 bytes a value.
     F16,
+    /// 8 bits a value and a scale.
     Q8,
+    /// 4 bits a value, a scale and a minimum.
     Q4,
 }
 

@@ -11,11 +11,11 @@
 
 pub mod error;
 pub mod format;
-pub mod manifest;
 pub mod gguf;
+pub mod intake;
+pub mod manifest;
 pub mod safetensors;
 pub mod weights;
-pub mod intake;
 
 pub mod plan;
 

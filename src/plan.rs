@@ -29,7 +29,9 @@ pub struct Tensor(pub usize);
 /// What a tensor is called and how large it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
+    /// The name in the printed plan.
     pub name: String,
+    /// How many rows.
     pub rows: Rows,
     /// Values in a row.
     pub width: u32,
@@ -47,21 +49,27 @@ pub enum Rows {
 /// Columns `start .. start + width` of a tensor: queries, keys and values may stand side by side in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
+    /// Whose columns.
     pub tensor: Tensor,
+    /// The first column.
     pub start: u32,
+    /// How many columns.
     pub width: u32,
 }
 
 /// What a row of a table is looked up by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Index {
+    /// The row's token.
     Token,
+    /// The row's position.
     Position,
 }
 
 /// A function of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Activation {
+    /// `x`.
     Identity,
     /// `x * sigmoid(x)`.
     Silu,
@@ -69,6 +77,7 @@ pub enum Activation {
     GeluTanh,
     /// GELU by the error function.
     GeluErf,
+    /// The greater of `x` and 0.
     Relu,
 }
 
@@ -95,7 +104,9 @@ pub enum Pairing {
 /// Half of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
+    /// What queries are compared with.
     Keys,
+    /// What is mixed.
     Values,
 }
 
@@ -104,7 +115,9 @@ pub enum Side {
 pub struct Epilogue {
     /// Vector added first.
     pub bias: Option<WeightId>,
+    /// Function of the sum.
     pub activation: Activation,
+    /// How it meets what `y` holds.
     pub combine: Combine,
 }
 
@@ -115,6 +128,7 @@ impl Epilogue {
 
 /// One operation. Kernels of the same name carry it out.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the names in each step's formula")]
 pub enum Step {
     /// `y[t] = table[index of t]`, or added to `y[t]`.
     Embed { table: WeightId, index: Index, combine: Combine, y: Tensor },
@@ -141,8 +155,11 @@ pub enum Step {
 /// The cache of keys and values that a plan reads and appends to: per layer and side `[kv_heads, context, head_width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheShape {
+    /// Layers with a cache of their own.
     pub layers: u32,
+    /// Heads of keys and of values.
     pub kv_heads: u32,
+    /// Values in a head.
     pub head_width: u32,
     /// Greatest number of positions.
     pub context: u32,
@@ -162,8 +179,11 @@ pub enum Output {
 pub struct Plan {
     /// Greatest number of rows in a run.
     pub rows: u32,
+    /// The cache that the steps read and append to.
     pub cache: CacheShape,
+    /// What the steps work on.
     pub tensors: Vec<TensorInfo>,
+    /// What is done, in order.
     pub steps: Vec<Step>,
     /// `[rows or 1, vocab]`: a score for each token.
     pub logits: Tensor,

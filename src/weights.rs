@@ -22,9 +22,17 @@ pub struct Spec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// `[outputs, inputs]`: multiplies activations, or is looked up by row. Stored in any [`Format`].
-    Matrix { outputs: u32, inputs: u32 },
+    Matrix {
+        /// Rows.
+        outputs: u32,
+        /// Values in a row.
+        inputs: u32,
+    },
     /// `[width]`: gains, biases, tables of constants. Always f32.
-    Vector { width: u32 },
+    Vector {
+        /// Values.
+        width: u32,
+    },
 }
 
 /// What float matrices become at load.
@@ -33,9 +41,13 @@ pub enum Precision {
     /// f16 for float checkpoints; quantised tensors keep their own bits.
     #[default]
     Auto,
+    /// 4 bytes a value.
     F32,
+    /// 2 bytes a value.
     F16,
+    /// 8 bits and a scale for every 32 values.
     Q8,
+    /// 4 bits, a scale and a minimum for every 32 values.
     Q4,
 }
 
@@ -59,6 +71,7 @@ impl Precision {
 /// How one weight stands on the device: its format and its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
+    /// How values are stored.
     pub format: Format,
     /// Rows of the matrix; 1 for a vector.
     pub outputs: u32,
@@ -71,7 +84,9 @@ pub struct Layout {
 /// A run of rows of a matrix in one buffer: values from byte 0, scales from `scales_at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
+    /// Its first row.
     pub first_output: u32,
+    /// How many rows.
     pub outputs: u32,
     /// First byte of the scales, a multiple of [`SCALES_ALIGNMENT`]; equals `bytes` where there are none.
     pub scales_at: u64,

@@ -2,6 +2,8 @@
 //!
 //! A case is a plan of one step over random tensors. It runs on both executors, and what the step wrote must agree.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use oriel::executor::{Executor, Prepared, Readback};
 use oriel::format::{Format, pack};
 use oriel::gpu::GpuOptions;

@@ -5,6 +5,7 @@ use crate::plan::{Plan, Tensor, View};
 
 params! { struct Params { width: u32, x_start: u32, x_stride: u32, y_stride: u32 } }
 
+/// `shaders/argmax.wgsl`.
 pub const KERNEL: Kernel = kernel!("argmax", workgroup 256, Params, [Read("x"), Write("y")]);
 
 /// For each row the lowest index with the greatest value, as u32.

@@ -10,6 +10,7 @@ params! {
     }
 }
 
+/// `shaders/attention.wgsl`.
 pub const KERNEL: Kernel =
     kernel!("attention", workgroup 64, Params, [Read("q"), Read("keys"), Read("values"), Write("y")]);
 

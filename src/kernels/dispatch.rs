@@ -12,7 +12,9 @@ pub type Constants = Vec<(&'static str, f64)>;
 /// One dispatch: a kernel, its constants, parameters and operands.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dispatch {
+    /// What is run.
     pub kernel: &'static Kernel,
+    /// What is fixed when the kernel is compiled.
     pub constants: Constants,
     /// The bytes of `Params`.
     pub params: Vec<u8>,
@@ -20,27 +22,35 @@ pub struct Dispatch {
     pub resources: Vec<Resource>,
     /// The matrix of group 2: a weight and which of its parts.
     pub matrix: Option<(WeightId, usize)>,
+    /// How many workgroups.
     pub grid: Grid,
 }
 
 /// What a storage binding of group 1 refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resource {
+    /// A tensor of the plan.
     Tensor(Tensor),
+    /// A weight that is a vector.
     Vector(WeightId),
     /// A binding that this step does not use: a few zeros.
     Unused,
     /// The tokens of the pass, u32.
     Tokens,
+    /// Keys or values of a layer.
     Cache(u32, Side),
 }
 
 /// Workgroups of a dispatch: `x`, `y`, and in z one for each `rows_each` of the live rows of `rows_of`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
+    /// Workgroups in x.
     pub x: u32,
+    /// Workgroups in y.
     pub y: u32,
+    /// The tensor whose live rows are counted.
     pub rows_of: Tensor,
+    /// Rows that one workgroup serves.
     pub rows_each: u32,
 }
 

@@ -7,6 +7,7 @@ use crate::weights::{Layout, WeightId};
 
 params! { struct Params { first_output: u32, outputs: u32, blocks: u32, width: u32 } }
 
+/// `shaders/embed.wgsl`.
 pub const KERNEL: Kernel = kernel!("embed", workgroup 64, Params, [Read("tokens"), Write("y")]);
 
 /// `y[t] = table[index of t]`, or added; one dispatch for each part of the table.

@@ -5,6 +5,7 @@ use crate::plan::{Plan, Tensor, View};
 
 params! { struct Params { width: u32, x_start: u32, x_stride: u32 } }
 
+/// `shaders/last_row.wgsl`.
 pub const KERNEL: Kernel = kernel!("last_row", workgroup 64, Params, [Read("x"), Write("y")]);
 
 /// `y[0] = x[last row in use]`.

@@ -6,6 +6,7 @@ use crate::weights::WeightId;
 
 params! { struct Params { width: u32, x_start: u32, x_stride: u32, y_stride: u32, epsilon: f32 } }
 
+/// `shaders/layer_norm.wgsl`.
 pub const KERNEL: Kernel =
     kernel!("layer_norm", workgroup 64, Params, [Read("x"), Read("gain"), Read("bias"), Write("y")]);
 

@@ -44,7 +44,9 @@ pub struct Kernel {
 /// A storage buffer of group 1, by the name of its variable.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub enum Binding {
+    /// Read only.
     Read(&'static str),
+    /// Written, and perhaps read.
     Write(&'static str),
 }
 

@@ -5,6 +5,7 @@ use crate::plan::{Activation, Combine, Epilogue, Plan, View};
 
 params! { struct Params { width: u32, x_start: u32, x_stride: u32, y_start: u32, y_stride: u32 } }
 
+/// `shaders/pointwise.wgsl`.
 pub const KERNEL: Kernel = kernel!("pointwise", workgroup 64, Params, [Read("x"), Read("bias"), Write("y")]);
 
 /// `y = combine(y, activation(x + bias))`.

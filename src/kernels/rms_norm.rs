@@ -6,6 +6,7 @@ use crate::weights::WeightId;
 
 params! { struct Params { width: u32, x_start: u32, x_stride: u32, y_stride: u32, epsilon: f32 } }
 
+/// `shaders/rms_norm.wgsl`.
 pub const KERNEL: Kernel = kernel!("rms_norm", workgroup 64, Params, [Read("x"), Read("gain"), Write("y")]);
 
 /// Each row of `x` in `groups` equal runs, each scaled by itself and then by `gain`.

@@ -11,6 +11,7 @@ params! {
     }
 }
 
+/// `shaders/rope.wgsl`.
 pub const KERNEL: Kernel = kernel!("rope", workgroup 64, Params, [Read("x"), Read("table"), Write("y")]);
 
 /// The first `rotary` values of each head of `x`, rotated pair by pair; `table` is `[context, rotary / 2]` of cosine and

@@ -5,6 +5,7 @@ use crate::plan::{CacheShape, Plan, Side, View};
 
 params! { struct Params { kv_heads: u32, head_width: u32, context: u32, x_start: u32, x_stride: u32 } }
 
+/// `shaders/store.wgsl`.
 pub const KERNEL: Kernel = kernel!("store", workgroup 64, Params, [Read("x"), Write("cache")]);
 
 /// Appends the rows of `x`, `[rows, kv_heads, head_width]`, at the live position.

@@ -130,7 +130,10 @@ fn biases_follow_the_settings() {
 #[test]
 fn what_would_change_the_result_is_refused_by_name() {
     let refusals = [
-        (json!({ "quantization_config": { "bits": 4 } }), "setting quantization_config is {\"bits\":4}, which asks for "),
+        (
+            json!({ "quantization_config": { "bits": 4 } }),
+            "setting quantization_config is {\"bits\":4}, which asks for ",
+        ),
         (json!({ "sliding_window": 32 }), "setting sliding_window is 32, which asks for "),
         (json!({ "layer_types": ["full_attention", "sliding_attention"] }), "setting layer_types is ["),
         (json!({ "final_logit_softcapping": 30.0 }), "setting final_logit_softcapping is 30.0, which "),
