@@ -26,15 +26,17 @@ fn count(change: isize) {
     });
 }
 
-// SAFETY: every call goes to the system's allocator unchanged.
+// SAFETY: every call goes on to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, block: Block) -> *mut u8 {
         count(block.size() as isize);
+        // SAFETY: what the caller promises is what the system's allocator asks for.
         unsafe { System.alloc(block) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, block: Block) {
         count(-(block.size() as isize));
+        // SAFETY: `at` came from there, with the same block.
         unsafe { System.dealloc(at, block) }
     }
 }

@@ -6,14 +6,23 @@ use crate::{Error, Result};
 /// How a file stores a tensor. One row of [`ENCODINGS`] each, but for the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
+    /// IEEE single precision.
     F32,
+    /// IEEE half precision.
     F16,
+    /// The upper half of an f32.
     BF16,
+    /// Blocks of 32: a scale, 8 bits a value.
     Q8_0,
+    /// Blocks of 32: a scale, 4 bits a value.
     Q4_0,
+    /// Blocks of 32: a scale, a minimum, 4 bits a value.
     Q4_1,
+    /// Blocks of 256: 8 scales and minimums, 4 bits a value.
     Q4K,
+    /// Blocks of 256: 8 scales and minimums, 5 bits a value.
     Q5K,
+    /// Blocks of 256: 16 scales, 6 bits a value.
     Q6K,
     /// Known by its name only: such a tensor may stand in a file, but no model can use it.
     Unsupported(&'static str),
@@ -25,6 +34,7 @@ pub type Decode = fn(&[u8], &mut [f32]);
 /// What is known of an encoding.
 #[derive(Debug, Clone, Copy)]
 pub struct EncodingInfo {
+    /// Which one it is.
     pub encoding: Encoding,
     /// The name in GGUF's tools; safetensors uses the same for floats.
     pub name: &'static str,
@@ -34,6 +44,7 @@ pub struct EncodingInfo {
     pub block: u64,
     /// Bytes of a block.
     pub block_bytes: u64,
+    /// The way to values.
     pub decode: Decode,
     /// What a matrix becomes on the device; `None` for floats, which become what the caller's precision says.
     pub resident: Option<Format>,
