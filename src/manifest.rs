@@ -159,3 +159,27 @@ fn whole(names: &[&str], value: &Value) -> Result<u32> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_found_by_any_of_its_names_and_checked() {
+        let values =
+            serde_json::json!({ "n_embd": 64, "none": null, "text": "x", "big": 1u64 << 31, "half": 0.5, "on": true });
+        let Value::Object(values) = values else { panic!("an object") };
+        let settings = Settings { source: Source::HuggingFace, values };
+        assert_eq!(settings.size(&["hidden_size", "n_embd"]), Ok(64));
+        assert_eq!(settings.size_or(&["none"], 3), Ok(3));
+        assert_eq!(settings.number_or(&["half"], 0.0), Ok(0.5));
+        assert_eq!(settings.flag_or(&["on"], false), Ok(true));
+        assert_eq!(settings.text(&["text"]), Ok(Some("x")));
+        let message = |error: Error| error.to_string();
+        assert_eq!(settings.size(&["none", "gone"]).map_err(message), Err("setting none or gone is missing".into()));
+        assert!(settings.size(&["big"]).is_err() && settings.size(&["half"]).is_err());
+        let error = settings.flag_or(&["text"], true).map_err(message);
+        assert_eq!(error, Err("setting text is \"x\", expected true or false".into()));
+        assert!(settings.number_or(&["text"], 0.0).is_err() && settings.text(&["half"]).is_err());
+    }
+}

@@ -79,8 +79,8 @@ pub fn encode_row(format: Format, row: &[f32], values: &mut Vec<u8>, scales: &mu
             }
         }
         Format::F16 => encode_f16(row, grow(values, padded * 2))?,
-        Format::Q8 => row.chunks(BLOCK_LEN).try_for_each(|block| encode_q8(block, values, scales))?,
-        Format::Q4 => row.chunks(BLOCK_LEN).try_for_each(|block| encode_q4(block, values, scales))?,
+        Format::Q8 => for_blocks(row, |block, _| encode_q8(block, values, scales))?,
+        Format::Q4 => for_blocks(row, |block, padded| encode_q4(block, padded, values, scales))?,
     }
     Ok(())
 }
@@ -142,40 +142,57 @@ fn encode_f16(row: &[f32], values: &mut [u8]) -> Result<()> {
     if overflows { Err(unfit(row)) } else { Ok(()) }
 }
 
-/// Symmetric: the greatest magnitude becomes 127 steps.
-fn encode_q8(block: &[f32], values: &mut Vec<u8>, scales: &mut Vec<u8>) -> Result<()> {
-    let greatest = block.iter().fold(0.0f32, |greatest, value| greatest.max(value.abs()));
-    let scale = fitting_half(greatest / 127.0, block)?;
-    let inverse = inverse(scale);
-    let mut quants = [0u8; BLOCK_LEN];
-    for (quant, value) in quants.iter_mut().zip(block) {
-        *quant = nearest((value * inverse).clamp(-127.0, 127.0));
+/// Calls `encode` with each block of a row; the last one may be padded with zeros.
+fn for_blocks(row: &[f32], mut encode: impl FnMut(&[f32; BLOCK_LEN], bool) -> Result<()>) -> Result<()> {
+    let (blocks, rest) = row.as_chunks::<BLOCK_LEN>();
+    blocks.iter().try_for_each(|block| encode(block, false))?;
+    if rest.is_empty() {
+        return Ok(());
     }
-    values.extend_from_slice(&quants);
-    scales.extend_from_slice(&scale.to_le_bytes());
+    let mut block = [0.0; BLOCK_LEN];
+    block[..rest.len()].copy_from_slice(rest);
+    encode(&block, true)
+}
+
+/// Symmetric: the greatest magnitude becomes 127 steps.
+fn encode_q8(block: &[f32; BLOCK_LEN], values: &mut Vec<u8>, scales: &mut Vec<u8>) -> Result<()> {
+    let (least, greatest) = range(block)?;
+    let scale = fitting_half(greatest.max(-least) / 127.0, block)?;
+    let inverse = inverse(scale);
+    values.extend(block.map(|value| nearest((value * inverse).clamp(-127.0, 127.0))));
+    scales.extend(scale.to_le_bytes());
     Ok(())
 }
 
 /// From the least value, 0, to the greatest, 15.
-fn encode_q4(block: &[f32], values: &mut Vec<u8>, scales: &mut Vec<u8>) -> Result<()> {
-    let least = block.iter().fold(f32::INFINITY, |least, &value| least.min(value));
-    let greatest = block.iter().fold(f32::NEG_INFINITY, |greatest, &value| greatest.max(value));
-    let (scale, minimum) = if block.len() == BLOCK_LEN {
-        (fitting_half((greatest - least) / 15.0, block)?, fitting_half(least, block)?)
-    } else {
-        range_with_zero(least.min(0.0), greatest.max(0.0), block)?
+fn encode_q4(block: &[f32; BLOCK_LEN], padded: bool, values: &mut Vec<u8>, scales: &mut Vec<u8>) -> Result<()> {
+    let (least, greatest) = range(block)?;
+    let (scale, minimum) = match padded {
+        false => (fitting_half((greatest - least) / 15.0, block)?, fitting_half(least, block)?),
+        true => range_with_zero(least, greatest, block)?,
     };
     let (inverse, least) = (inverse(scale), minimum.to_f32());
-    let mut quants = [0u8; BLOCK_LEN];
-    for (i, quant) in quants.iter_mut().enumerate() {
-        let value = block.get(i).copied().unwrap_or(0.0);
-        *quant = nearest(((value - least) * inverse).clamp(0.0, 15.0));
-    }
+    let quants = block.map(|value| nearest(((value - least) * inverse).clamp(0.0, 15.0)));
     let (low, high) = quants.split_at(BLOCK_LEN / 2);
     values.extend(low.iter().zip(high).map(|(low, high)| low | high << 4));
-    scales.extend_from_slice(&scale.to_le_bytes());
-    scales.extend_from_slice(&minimum.to_le_bytes());
+    scales.extend(scale.to_le_bytes());
+    scales.extend(minimum.to_le_bytes());
     Ok(())
+}
+
+/// The least and the greatest value. Floats are ordered by their bits, in which a NaN lies beyond infinity: comparing
+/// them as numbers would pass it over.
+fn range(block: &[f32; BLOCK_LEN]) -> Result<(f32, f32)> {
+    // Of negative floats the magnitude's bits are turned, so that they order like whole numbers; twice gives them back.
+    let turn = |bits: i32| bits ^ (bits >> 31 & i32::MAX);
+    let (mut least, mut greatest) = (i32::MAX, i32::MIN);
+    for value in block {
+        let key = turn(value.to_bits() as i32);
+        least = least.min(key);
+        greatest = greatest.max(key);
+    }
+    let (least, greatest) = (f32::from_bits(turn(least) as u32), f32::from_bits(turn(greatest) as u32));
+    if (greatest - least).is_finite() { Ok((least, greatest)) } else { Err(unfit(block)) }
 }
 
 /// Scale and minimum of a block that ends in padding: one of its sixteen steps is exactly 0. For that the minimum must
@@ -198,14 +215,10 @@ fn nearest(value: f32) -> u8 {
     (value + 12_582_912.0).to_bits() as u8
 }
 
+/// A number that `block` calls for, as f16.
 fn fitting_half(value: f32, block: &[f32]) -> Result<f16> {
     let half = f16::from_f32(value);
-    // `max` and `min` pass over what is no number, so the values are asked too.
-    if half.is_finite() && !block.iter().fold(false, |any, value| any | value.is_nan()) {
-        Ok(half)
-    } else {
-        Err(unfit(block))
-    }
+    if half.is_finite() { Ok(half) } else { Err(unfit(block)) }
 }
 
 /// The error for values that an f16, or a block's f16 scale, cannot hold: it names the greatest, or what is no number.
