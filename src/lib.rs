@@ -10,12 +10,18 @@
 //! Nothing below [`session`] does I/O: the caller fetches, the core is handed bytes.
 
 pub mod error;
+
 pub mod format;
-pub mod gguf;
-pub mod intake;
+
 pub mod manifest;
+
+pub mod gguf;
+
 pub mod safetensors;
+
 pub mod weights;
+
+pub mod intake;
 
 pub mod plan;
 
