@@ -52,7 +52,9 @@ pub trait Family {
 /// The sizes of a decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelShape {
+    /// Blocks of attention and feed-forward.
     pub layers: u32,
+    /// Values of a token between layers.
     pub width: u32,
     /// Heads of the queries.
     pub heads: u32,
@@ -62,6 +64,7 @@ pub struct ModelShape {
     pub head_width: u32,
     /// Values between the two matrices of the feed-forward network.
     pub hidden: u32,
+    /// Tokens that have a row in the table of embeddings and a logit.
     pub vocab: u32,
     /// The longest position that the model was trained for.
     pub context: u32,
@@ -72,6 +75,7 @@ pub struct ModelShape {
 pub struct Constant {
     /// The name under which plans use it.
     pub name: String,
+    /// Its values, in an order that the family and its kernels agree on.
     pub data: Vec<f32>,
 }
 
