@@ -7,7 +7,9 @@
 mod bpe;
 mod detokenizer;
 mod ends;
+mod from_gguf;
 mod json;
+mod pre;
 mod stop;
 mod stream;
 #[cfg(test)]
@@ -77,6 +79,18 @@ impl Tokenizer {
     /// Fails if it is no such file, or if its parts contradict each other; truncation and padding are not done.
     pub fn from_json(tokenizer_json: &[u8], config: Option<&Value>) -> Result<Tokenizer> {
         json::parts(tokenizer_json, config).map(Tokenizer::new)
+    }
+
+    /// Takes a GGUF file's own vocabulary: byte-level BPE (`gpt2`) or SentencePiece's BPE (`llama`).
+    ///
+    /// Fails if the kind of tokenizer or its way of cutting words is not supported, naming those that are, or if the
+    /// vocabulary contradicts itself.
+    pub fn from_gguf(vocabulary: Vocabulary) -> Result<Tokenizer> {
+        let ends = [vocabulary.eot, vocabulary.eom];
+        let mut tokenizer = Tokenizer::new(from_gguf::parts(vocabulary)?);
+        let known: Vec<u32> = ends.into_iter().flatten().filter(|id| *id < tokenizer.vocab()).collect();
+        tokenizer.add_end_tokens(&known);
+        Ok(tokenizer)
     }
 
     fn new(parts: Parts) -> Tokenizer {
