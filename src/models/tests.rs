@@ -85,9 +85,31 @@ fn gguf_settings_have_their_own_names() {
     };
     assert_eq!(family.shape(), expected);
     assert!(family.specs().iter().all(|spec| spec.name == spec.source_name && !spec.transposed));
-    assert!(describe(family.as_ref(), 128, 1, Output::Last).contains("10 in Adjacent"));
+    let text = describe(family.as_ref(), 128, 1, Output::Last);
+    assert!(text.contains("10 in Adjacent") && text.contains("epsilon 1e-5"));
     let family = open(&manifest("qwen2", Source::Gguf, &values, &[])).unwrap();
     assert!(describe(family.as_ref(), 128, 1, Output::Last).contains("10 in Halves"));
+}
+
+#[test]
+fn settings_reach_the_plan() {
+    for (architecture, _) in FAMILIES {
+        let (base, epsilon, activation) = match *architecture {
+            "gpt2" => (GPT2, "layer_norm_epsilon", "activation_function"),
+            _ => (LLAMA, "rms_norm_eps", "hidden_act"),
+        };
+        let values = with(base, json!({ epsilon: 3e-4, activation: "gelu" }));
+        let text = describe(hugging_face(architecture, &values, &[]).unwrap().as_ref(), 64, 1, Output::Last);
+        let norms = text.matches("= rms_norm ").count() + text.matches("= layer_norm ").count();
+        assert_eq!(text.matches("epsilon 3e-4").count(), norms, "{architecture}");
+        assert_eq!(text.matches("|> geluerf").count(), 2, "{architecture}");
+        let values = with(base, json!({ activation: "gelu_new" }));
+        let text = describe(hugging_face(architecture, &values, &[]).unwrap().as_ref(), 64, 1, Output::Last);
+        assert_eq!(text.matches("|> gelutanh").count(), 2, "{architecture}");
+    }
+    let unscaled = with(GPT2, json!({ "scale_attn_weights": false, "scale_attn_by_inverse_layer_idx": true }));
+    let text = describe(hugging_face("gpt2", &unscaled, &[]).unwrap().as_ref(), 64, 1, Output::Last);
+    assert!(text.contains("over cache.0, 5 heads, scale 1\n") && text.contains("over cache.1, 5 heads, scale 0.5\n"));
 }
 
 #[test]

@@ -52,6 +52,19 @@ fn linear_divides_every_frequency() {
 }
 
 #[test]
+fn theta_and_rotary_width_come_from_either_source() {
+    let theta = 500_000.0;
+    let expected: [f64; 6] = std::array::from_fn(|pair| f64::powf(theta, -2.0 * pair as f64 / 12.0));
+    assert_turns(&gguf(json!({ "rope.freq_base": theta }), &[]).unwrap(), 8, expected, 1.0);
+    assert_turns(&hugging_face(json!({ "rope_theta": theta })).unwrap(), 8, expected, 1.0);
+    let older = manifest(Source::HuggingFace, &json!({ "rope_theta": theta, "rope_scaling": null }), &[]);
+    assert_turns(&Rope::read(&older, 12, 1024).unwrap(), 8, expected, 1.0);
+    assert_eq!(gguf(json!({ "rope.dimension_count": 8 }), &[]).unwrap().rotary, 8);
+    let partial = manifest(Source::HuggingFace, &json!({ "partial_rotary_factor": 0.5 }), &[]);
+    assert_eq!(Rope::read(&partial, 12, 1024).unwrap().rotary, 6);
+}
+
+#[test]
 fn llama3_keeps_short_waves() {
     let rope = hugging_face(json!({
         "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
