@@ -41,4 +41,6 @@ pub mod sampler;
 
 pub mod tokenizer;
 
+pub mod template;
+
 pub use error::{Error, Result};
