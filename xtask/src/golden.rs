@@ -1,5 +1,7 @@
-//! From the scripts of `tests/golden/` to the golden files: Python in an environment of its own, with what
-//! `requirements.txt` there names. Only who changes the golden files needs this; the tests read what is committed.
+//! From Python scripts to golden files: what independent implementations make of the same inputs.
+//!
+//! The scripts run in an environment of their own, with the packages of `tests/golden/requirements.txt`. Only who
+//! changes golden files needs this; the tests read what is committed.
 
 use crate::process::{at_root, run, run_long, say};
 use crate::setup::model;
@@ -7,25 +9,30 @@ use crate::{paths, stamp};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
-/// Runs the named scripts, or all of them in order of their names.
+/// Every script under `tests/`, with the arguments of each of its runs; `MODEL` stands for the demo model's path.
+const RUNS: [(&str, &[&str]); 3] = [
+    ("tests/golden/gguf_types.py", &[]),
+    ("tests/golden/make.py", &["small"]),
+    ("tests/golden/make.py", &["smollm2", MODEL]),
+];
+const MODEL: &str = "MODEL";
+
+/// Runs the scripts whose path ends in one of `names`, or all of them.
 ///
 /// # Errors
-/// When the environment can't be made, a name is unknown, or a script fails.
+/// When no script has such a name, the environment can't be made, or a script fails.
 pub fn run_scripts(names: &[String]) -> Result<()> {
-    let folder = paths::root().join("tests/golden");
-    let scripts: Vec<PathBuf> = stamp::files_under(&folder, &["__pycache__"])?
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
-        .filter(|path| names.is_empty() || names.iter().any(|name| path.ends_with(name)))
-        .collect();
-    if scripts.len() < names.len().max(1) {
-        bail!("tests/golden has no such script; asked for: {}", names.join(", "));
+    let is_wanted = |script: &str| names.is_empty() || names.iter().any(|name| Path::new(script).ends_with(name));
+    let runs: Vec<_> = RUNS.into_iter().filter(|(script, _)| is_wanted(script)).collect();
+    if runs.is_empty() {
+        bail!("there is no script {}; there are: {}", names.join(" or "), RUNS.map(|(script, _)| script).join(", "));
     }
-    model::bring()?;
-    let python = environment(&folder.join("requirements.txt"))?;
-    for script in scripts {
-        say(format!("running {}", crate::process::short(&script)));
-        run(at_root(&python).arg(script))?;
+    let model = model::bring()?;
+    let python = environment(&paths::root().join("tests/golden/requirements.txt"))?;
+    for (script, arguments) in runs {
+        say(format!("running {script} {}", arguments.join(" ")));
+        let arguments = arguments.iter().map(|word| if *word == MODEL { model.as_path() } else { Path::new(word) });
+        run(at_root(&python).arg(script).args(arguments))?;
     }
     Ok(())
 }
@@ -45,4 +52,25 @@ fn environment(requirements: &Path) -> Result<PathBuf> {
     run_long(pip.arg(requirements), "installing Python packages")?;
     stamp::record("golden-python", &digest)?;
     Ok(python)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_is_listed() {
+        let files = stamp::files_under(&paths::root().join("tests"), &["node_modules"]).expect("tests/ can be read");
+        let scripts = files.iter().filter(|path| path.extension().is_some_and(|ending| ending == "py"));
+        for script in scripts {
+            assert!(RUNS.iter().any(|(listed, _)| script.ends_with(listed)), "{} is not in RUNS", script.display());
+        }
+    }
+
+    #[test]
+    fn every_listed_script_exists() {
+        for (script, _) in RUNS {
+            assert!(paths::root().join(script).is_file(), "{script} is in RUNS but not there");
+        }
+    }
 }

@@ -56,13 +56,13 @@ pub fn run_groups(groups: &[Group]) -> Result<()> {
     Ok(())
 }
 
+/// Cargo is always given the whole workspace: for one package it would choose other features of the dependencies, and
+/// compile them a second time.
 fn run_group(group: Group) -> Result<()> {
     match group {
         Group::Format => run(cargo().args(["fmt", "--all", "--check"])),
         Group::Lint => run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])),
-        Group::Docs => {
-            run(cargo().args(["doc", "--no-deps", "--package", "oriel", "--lib"]).env("RUSTDOCFLAGS", "-Dwarnings"))
-        }
+        Group::Docs => run(cargo().args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-Dwarnings")),
         Group::Native => native(),
         Group::Kernels => kernels(),
         Group::Size => build::run_all().and_then(|()| build::size::check()),
@@ -75,7 +75,7 @@ fn native() -> Result<()> {
     model::bring()?;
     let adapter = vulkan::primary()?;
     say(format!("the adapter is {}", adapter.name));
-    run(cargo().args(["test", "--workspace"]).envs(adapter.environment()))
+    run(cargo().args(["test", "--workspace", "--no-fail-fast"]).envs(adapter.environment()))
 }
 
 /// The adapters differ in f16, in subgroup size and in who compiled the shader: what one forgives, the other may not.
@@ -84,7 +84,7 @@ fn kernels() -> Result<()> {
         return Ok(());
     };
     say(format!("the adapter is {}", adapter.name));
-    run(cargo().args(["test", "--test", "kernels"]).envs(adapter.environment()))
+    run(cargo().args(["test", "--workspace", "--test", "kernels"]).envs(adapter.environment()))
 }
 
 fn types() -> Result<()> {

@@ -3,6 +3,7 @@
 use crate::process::say;
 use crate::setup::{apt, browser};
 use anyhow::{Context, Result};
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,10 +16,13 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// The variables that make Vulkan's loader see this driver alone: today's name and the older one.
+    /// The variables that make Vulkan's loader see this driver alone (today's name and the older one), and give the
+    /// window system's libraries the folder that they complain about where nobody is logged in.
     pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let names = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
-        self.manifest.iter().flat_map(|path| names.map(|name| (name, path.clone()))).collect()
+        let driver = self.manifest.iter().flat_map(|path| names.map(|name| (name, path.clone())));
+        let runtime = env::var_os("XDG_RUNTIME_DIR").is_none().then(|| ("XDG_RUNTIME_DIR", env::temp_dir()));
+        driver.chain(runtime).collect()
     }
 }
 
