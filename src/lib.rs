@@ -43,4 +43,6 @@ pub mod tokenizer;
 
 pub mod template;
 
+pub mod session;
+
 pub use error::{Error, Result};

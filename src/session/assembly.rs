@@ -1,0 +1,179 @@
+//! A manifest -> the model family, and every weight's place on the device; then weights through to there.
+
+use super::LoadOptions;
+use crate::format::Format;
+use crate::fuse::fuse;
+use crate::intake::Intake;
+use crate::kernels::CacheFormat;
+use crate::manifest::Manifest;
+use crate::models::{self, Family, ModelShape};
+use crate::plan::{CacheShape, Output, Plan};
+use crate::weights::{Catalogue, Layout, Precision, Shape, Sink, Spec, WeightId};
+use crate::{Error, Result};
+use std::collections::HashMap;
+
+/// How much of a model stands in one format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormatUse {
+    /// The format.
+    pub format: Format,
+    /// Weights in it.
+    pub tensors: u32,
+    /// Their bytes on the device.
+    pub bytes: u64,
+}
+
+/// A model between its head and its plans.
+pub(super) struct Assembly {
+    pub(super) architecture: String,
+    pub(super) family: Box<dyn Family>,
+    /// Positions to make room for.
+    pub(super) context: u32,
+    /// The weights on the device, which numbers them in the same order.
+    pub(super) catalogue: Catalogue,
+    pub(super) specs: Vec<Spec>,
+    /// How many of the catalogue came from files: the first ones. Constants follow.
+    from_files: usize,
+    options: LoadOptions,
+    /// The values of those weights that the family computes its constants from.
+    kept: HashMap<WeightId, Vec<u8>>,
+}
+
+impl Assembly {
+    /// Opens the family and checks that it can serve what is asked for.
+    pub(super) fn new(manifest: &Manifest, options: LoadOptions) -> Result<Assembly> {
+        let family = models::open(manifest)?;
+        Ok(Assembly {
+            architecture: manifest.architecture.clone(),
+            context: options.context_for(family.shape().context)?,
+            catalogue: Catalogue::default(),
+            specs: family.specs(),
+            from_files: 0,
+            options,
+            kept: HashMap::new(),
+            family,
+        })
+    }
+
+    /// Makes room for the weights that `specs` name and `manifest` holds; what it returns takes their bytes.
+    pub(super) fn make_room(
+        &mut self,
+        manifest: &Manifest,
+        specs: &[Spec],
+        binding_limit: u64,
+        device: &mut dyn Sink,
+    ) -> Result<Intake> {
+        let mut intake = Intake::new(manifest, specs, self.options.precision, binding_limit)?;
+        intake.allocate(device)?;
+        for (name, layout) in intake.layouts() {
+            let id = self.catalogue.add(name, layout.clone());
+            if self.family.kept().contains(&name.as_str()) {
+                // Until its values come, ones: a factor that changes nothing.
+                self.kept.insert(id, bytemuck::cast_slice(&vec![1.0f32; layout.inputs as usize]).to_vec());
+            }
+        }
+        self.from_files += intake.layouts().len();
+        Ok(intake)
+    }
+
+    /// A sink for the weights that keeps a copy of the few that constants are computed from.
+    pub(super) fn keeping<'a>(&'a mut self, device: &'a mut dyn Sink) -> impl Sink {
+        Keeping { kept: &mut self.kept, device }
+    }
+
+    /// Puts the family's constants beside the weights, once these are whole.
+    pub(super) fn add_constants(&mut self, binding_limit: u64, device: &mut dyn Sink) -> Result<()> {
+        let kept = std::mem::take(&mut self.kept);
+        let tensor = |name: &str| {
+            let bytes = kept.get(&self.catalogue.find(name)?)?;
+            Some(bytemuck::pod_collect_to_vec::<u8, f32>(bytes))
+        };
+        for constant in self.family.constants(self.context, &tensor)? {
+            let shape = Shape::Vector { width: width(&constant.name, constant.data.len())? };
+            let layout = Layout::new(Format::F32, shape, binding_limit).map_err(|error| error.at(&constant.name))?;
+            let id = device.allocate(&constant.name, &layout).map_err(|error| error.at(&constant.name))?;
+            self.catalogue.add(&constant.name, layout);
+            device.write(id, 0, 0, bytemuck::cast_slice(&constant.data))?;
+        }
+        Ok(())
+    }
+
+    /// The weights of the files, by format; what was computed aside.
+    pub(super) fn formats(&self) -> Vec<FormatUse> {
+        let mut uses = Format::ALL.map(|format| FormatUse { format, tensors: 0, bytes: 0 });
+        for (_, layout) in self.catalogue.iter().take(self.from_files) {
+            for entry in uses.iter_mut().filter(|entry| entry.format == layout.format) {
+                entry.tensors += 1;
+                entry.bytes += layout.bytes();
+            }
+        }
+        uses.into_iter().filter(|entry| entry.tensors > 0).collect()
+    }
+
+    /// The cache of keys and values that the model needs.
+    pub(super) fn cache(&self) -> CacheShape {
+        let ModelShape { layers, kv_heads, head_width, .. } = self.family.shape();
+        CacheShape { layers, kv_heads, head_width, context: self.context }
+    }
+
+    /// How the cache holds keys and values.
+    pub(super) fn cache_format(&self) -> CacheFormat {
+        match self.options.precision {
+            Precision::F32 => CacheFormat::F32,
+            _ => CacheFormat::F16,
+        }
+    }
+
+    /// The pass of one row that gives the next token, and the pass of many that takes a prompt.
+    pub(super) fn plans(&self) -> Result<[Plan; 2]> {
+        Ok([self.plan(1, Output::Last)?, self.plan(self.prompt_rows(), Output::Last)?])
+    }
+
+    /// A pass over the weights, once the constants stand beside them.
+    pub(super) fn plan(&self, rows: u32, output: Output) -> Result<Plan> {
+        Ok(fuse(&self.family.plan(&self.catalogue, self.context, rows, output)?))
+    }
+
+    /// Rows of a prompt that one submit takes: fewer of a large model.
+    pub(super) fn prompt_rows(&self) -> u32 {
+        let values = |layout: &Layout| u64::from(layout.outputs) * u64::from(layout.inputs);
+        let row_work: u64 = self.catalogue.iter().map(|(_, layout)| values(layout)).sum();
+        let fitting = (SUBMIT_WORK / row_work.max(1)).clamp(LEAST_PROMPT_ROWS, MOST_PROMPT_ROWS) as u32;
+        fitting.min(self.context)
+    }
+}
+
+/// Rows of a prompt that are run at once: enough to read each weight seldom.
+const MOST_PROMPT_ROWS: u64 = 64;
+
+/// Fewer would leave most of a device idle.
+const LEAST_PROMPT_ROWS: u64 = 16;
+
+/// Multiplications in one submit: it should end well before a driver gives up on it, and an answer that is given up
+/// ends no sooner.
+const SUBMIT_WORK: u64 = 1 << 36;
+
+fn width(name: &str, values: usize) -> Result<u32> {
+    u32::try_from(values).map_err(|_| Error::Memory(format!("{name}: a table of {values} values is too large")))
+}
+
+struct Keeping<'a> {
+    kept: &'a mut HashMap<WeightId, Vec<u8>>,
+    device: &'a mut dyn Sink,
+}
+
+impl Sink for Keeping<'_> {
+    fn allocate(&mut self, name: &str, layout: &Layout) -> Result<WeightId> {
+        self.device.allocate(name, layout)
+    }
+
+    fn write(&mut self, weight: WeightId, part: usize, offset: u64, bytes: &[u8]) -> Result<()> {
+        if let Some(copy) = self.kept.get_mut(&weight) {
+            // A vector has one part; past its values there is padding only.
+            let start = (offset as usize).min(copy.len());
+            let end = (start + bytes.len()).min(copy.len());
+            copy[start..end].copy_from_slice(&bytes[..end - start]);
+        }
+        self.device.write(weight, part, offset, bytes)
+    }
+}

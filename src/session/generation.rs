@@ -1,0 +1,266 @@
+//! A prompt and options -> tokens and their text, one step at a time, until something ends them.
+
+use super::GenerateOptions;
+use super::model::Model;
+use crate::Result;
+use crate::executor::Readback;
+use crate::sampler::Sampler;
+use crate::tokenizer::{Emitted, StopStrings, TextStream};
+use web_time::Instant;
+
+/// An answer on its way. It holds everything but the model, so that several may take turns on one.
+pub struct Generation {
+    /// The prompt, then the new tokens.
+    history: Vec<u32>,
+    prompt_tokens: usize,
+    most: usize,
+    ignore_eos: bool,
+    sampler: Sampler,
+    /// Until the answer has ended.
+    writer: Option<Writer>,
+    text: String,
+    finish: Option<FinishReason>,
+    timings: Timings,
+    /// When the first step began.
+    begun: Option<Instant>,
+}
+
+/// Why an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinishReason {
+    /// The model ended it, or a stop string came.
+    Stop,
+    /// There were as many new tokens as were asked for, or the context is full.
+    Length,
+}
+
+impl FinishReason {
+    /// The name in JSON: `stop` or `length`.
+    pub fn name(self) -> &'static str {
+        match self {
+            FinishReason::Stop => "stop",
+            FinishReason::Length => "length",
+        }
+    }
+}
+
+/// What a step brought.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Some of the prompt was run, not yet all.
+    Prompt {
+        /// Tokens that stand in the cache.
+        done: usize,
+        /// Tokens of the prompt.
+        total: usize,
+    },
+    /// A new token.
+    Token(Chunk),
+    /// Nothing: the answer has ended.
+    Finished,
+}
+
+/// A new token and the text that is certain with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// The token.
+    pub token: u32,
+    /// What it adds to the text. Empty while a character, or what may become a stop string, is incomplete.
+    pub text: String,
+}
+
+/// Where the time of an answer went.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Timings {
+    /// Time in steps up to the first new token.
+    pub prefill_ms: f64,
+    /// From the beginning of the first step to the first new token, whatever happened between the steps.
+    pub first_token_ms: f64,
+    /// Time in the steps after the first new token.
+    pub decode_ms: f64,
+    /// Tokens of the prompt that were computed.
+    pub prompt_tokens: usize,
+    /// Tokens of the prompt that stood in the cache already.
+    pub cached_tokens: usize,
+    /// Tokens of the answer.
+    pub new_tokens: usize,
+}
+
+impl Timings {
+    /// Tokens of the prompt computed in a second; 0 before there is a figure.
+    pub fn prefill_tokens_per_s(&self) -> f64 {
+        per_second(self.prompt_tokens, self.prefill_ms)
+    }
+
+    /// New tokens in a second, the first aside; 0 before there is a figure.
+    pub fn decode_tokens_per_s(&self) -> f64 {
+        per_second(self.new_tokens.saturating_sub(1), self.decode_ms)
+    }
+}
+
+fn per_second(tokens: usize, ms: f64) -> f64 {
+    if tokens == 0 || ms <= 0.0 { 0.0 } else { tokens as f64 * 1000.0 / ms }
+}
+
+impl Model {
+    /// Begins an answer to a prompt. Nothing is run yet.
+    ///
+    /// # Errors
+    /// [`Error::Option`](crate::Error::Option) for options out of range and for a prompt without tokens or with one
+    /// outside the vocabulary; [`Error::Context`](crate::Error::Context) for a prompt longer than the context.
+    pub fn start(&self, prompt: &[u32], options: GenerateOptions) -> Result<Generation> {
+        options.check()?;
+        self.check(prompt)?;
+        // Scores after the last position give one more token, which need not stand in the cache itself.
+        let room = self.context() as usize + 1 - prompt.len();
+        let most = room.min(options.max_tokens as usize);
+        Ok(Generation {
+            history: prompt.to_vec(),
+            prompt_tokens: prompt.len(),
+            most,
+            ignore_eos: options.ignore_eos,
+            sampler: Sampler::new(&options.sampling)?,
+            writer: Some(Writer {
+                stream: TextStream::after(self.text().tokenizer(), prompt),
+                stop: StopStrings::new(options.stop)?,
+            }),
+            text: String::new(),
+            finish: (most == 0).then_some(FinishReason::Length),
+            timings: Timings::default(),
+            begun: None,
+        })
+    }
+
+    /// The next token, or none where the answer has ended. The first call runs the whole prompt.
+    pub async fn next(&mut self, generation: &mut Generation) -> Result<Option<Chunk>> {
+        loop {
+            match self.step(generation).await? {
+                Step::Prompt { .. } => {}
+                Step::Token(chunk) => return Ok(Some(chunk)),
+                Step::Finished => return Ok(None),
+            }
+        }
+    }
+
+    /// One pass: some of the prompt, or a new token. Between two steps an answer can be given up at no cost.
+    pub async fn step(&mut self, generation: &mut Generation) -> Result<Step> {
+        if generation.finish.is_some() {
+            return Ok(Step::Finished);
+        }
+        let start = Instant::now();
+        if generation.begun.is_none() {
+            generation.begun = Some(start);
+            generation.timings.cached_tokens = self.reusable(&generation.history);
+            generation.timings.prompt_tokens = generation.prompt_tokens - generation.timings.cached_tokens;
+        }
+        let greedy = generation.sampler.is_greedy();
+        let readback = if greedy { Readback::Choice } else { Readback::Logits };
+        let ran = self.advance(&generation.history, readback)?;
+        if ran.left > 0 {
+            self.settle().await?;
+            generation.spend(start);
+            let total = generation.history.len();
+            return Ok(Step::Prompt { done: total - ran.left, total });
+        }
+        let token = if greedy {
+            self.choice(ran.pass).await?
+        } else {
+            let mut scores = self.scores(ran.pass).await?;
+            generation.sample(&mut scores)?
+        };
+        generation.spend(start);
+        let ends = !generation.ignore_eos && self.text().tokenizer().end_tokens().contains(&token);
+        Ok(Step::Token(generation.take(token, ends)))
+    }
+}
+
+impl Generation {
+    /// Why the answer ended, once it has.
+    pub fn finish_reason(&self) -> Option<FinishReason> {
+        self.finish
+    }
+
+    /// The prompt's tokens.
+    pub fn prompt(&self) -> &[u32] {
+        &self.history[..self.prompt_tokens]
+    }
+
+    /// The new tokens; the last one may be the one that ended the answer.
+    pub fn tokens(&self) -> &[u32] {
+        &self.history[self.prompt_tokens..]
+    }
+
+    /// The text so far: without the token or the stop string that ended it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where the time went.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+
+    /// The token that the options choose by the scores after the last token.
+    fn sample(&mut self, scores: &mut [f32]) -> Result<u32> {
+        let (prompt, generated) = self.history.split_at(self.prompt_tokens);
+        self.sampler.sample(scores, prompt, generated)
+    }
+
+    /// Books the time of a step that began at `start`.
+    fn spend(&mut self, start: Instant) {
+        let ms = start.elapsed().as_secs_f64() * 1000.0;
+        if self.tokens().is_empty() {
+            self.timings.prefill_ms += ms;
+            self.timings.first_token_ms = self.begun.unwrap_or(start).elapsed().as_secs_f64() * 1000.0;
+        } else {
+            self.timings.decode_ms += ms;
+        }
+    }
+
+    /// Appends a token; `ends` where it is one that ends a text.
+    fn take(&mut self, token: u32, ends: bool) -> Chunk {
+        self.history.push(token);
+        self.timings.new_tokens = self.tokens().len();
+        let Some(mut writer) = self.writer.take() else { return Chunk { token, text: String::new() } };
+        let (mut text, mut stopped) = (String::new(), false);
+        if !ends {
+            Emitted { text, stopped } = writer.push(token);
+        }
+        let full = self.tokens().len() == self.most;
+        if !stopped && (ends || full) {
+            let rest = writer.finish();
+            text += &rest.text;
+            stopped = rest.stopped;
+        } else if !stopped {
+            self.writer = Some(writer);
+        }
+        self.finish = match (ends || stopped, full) {
+            (true, _) => Some(FinishReason::Stop),
+            (false, true) => Some(FinishReason::Length),
+            (false, false) => None,
+        };
+        self.text += &text;
+        Chunk { token, text }
+    }
+}
+
+/// Tokens -> the text that is certain: whole characters that cannot become a stop string.
+struct Writer {
+    stream: TextStream,
+    stop: StopStrings,
+}
+
+impl Writer {
+    fn push(&mut self, token: u32) -> Emitted {
+        self.stop.push(&self.stream.push(token))
+    }
+
+    /// What was held back, now that nothing follows.
+    fn finish(mut self) -> Emitted {
+        let mut rest = self.stop.push(&self.stream.finish());
+        if !rest.stopped {
+            rest.text += &self.stop.finish();
+        }
+        rest
+    }
+}

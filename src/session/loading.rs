@@ -1,0 +1,168 @@
+//! Chunks of a model's files, in order -> a [`Model`]. No weight file is ever whole in memory.
+
+use super::assembly::Assembly;
+use super::files::Found;
+use super::incoming::Incoming;
+use super::text::Text;
+use super::{Device, LoadOptions, Model};
+use crate::executor::Executor;
+use crate::gpu::GpuOptions;
+use crate::intake::Intake;
+use crate::manifest::{Manifest, TensorEntry};
+use crate::weights::Spec;
+use crate::{Error, Result, gguf};
+
+/// A model on its way to the device. Dropping it frees what it holds there.
+///
+/// A GGUF file brings everything with it: [`begin`](Loading::begin), [`push`](Loading::push) for each chunk,
+/// [`end`](Loading::end), [`finish`](Loading::finish). Safetensors come after the files beside them
+/// ([`side_file`](Loading::side_file)), one after another in the order of [`wanted`](Loading::wanted).
+pub struct Loading {
+    options: LoadOptions,
+    executor: Executor,
+    notice: Option<String>,
+    incoming: Incoming,
+    /// There once the first head is whole.
+    parts: Option<(Assembly, Text)>,
+    /// Of the file that is coming, once its head is whole.
+    intake: Option<Intake>,
+}
+
+impl Loading {
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for options that no model can serve; [`Error::Device`] where the GPU is asked for and there is
+    /// none.
+    pub async fn new(options: LoadOptions) -> Result<Loading> {
+        options.check()?;
+        let (executor, notice) = open(options.device).await?;
+        let incoming = Incoming::default();
+        Ok(Loading { options, executor, notice, incoming, parts: None, intake: None })
+    }
+
+    /// A whole file from beside safetensors weights: one of [`SIDE_FILES`](super::SIDE_FILES), by its last name.
+    pub fn side_file(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.incoming.side_file(name, bytes)
+    }
+
+    /// The weight files to come, in order, by the index if there is one. None without side files: a GGUF file may have
+    /// any name.
+    pub fn wanted(&self) -> Vec<String> {
+        self.incoming.wanted()
+    }
+
+    /// A weight file begins. `length` in bytes, where it is known, lets a truncated file be refused by its head.
+    pub fn begin(&mut self, name: &str, length: Option<u64>) -> Result<()> {
+        self.incoming.begin(name, length)
+    }
+
+    /// The file's next bytes: any number of them.
+    ///
+    /// # Errors
+    /// Each names the file. Whatever the head tells to be wrong is said as soon as the head is whole: an architecture or
+    /// encoding that is not supported, a tensor that is missing or of another shape, too little memory.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        let (file, before) = (self.incoming.file(), self.incoming.seen());
+        if let Some(found) = self.incoming.push(bytes)? {
+            // The chunks before this one held nothing but the head.
+            let mut intake = self.open_head(found)?;
+            intake.skip(file, before).map_err(|error| self.incoming.at_file(error))?;
+            self.intake = Some(intake);
+        }
+        let (Some(intake), Some((assembly, _))) = (&mut self.intake, &mut self.parts) else { return Ok(()) };
+        let taken = intake.push(file, bytes, &mut assembly.keeping(&mut self.executor));
+        taken.map_err(|error| self.incoming.at_file(error))
+    }
+
+    /// Waits until the device has taken what was pushed, so that a fast source does not fill memory with what is still
+    /// to be copied. Worth calling every few MiB.
+    pub async fn settle(&mut self) -> Result<()> {
+        self.executor.settle().await
+    }
+
+    /// The file ends.
+    ///
+    /// # Errors
+    /// [`Error::File`] names the file, and what of it is missing.
+    pub fn end(&mut self) -> Result<()> {
+        self.incoming.end()?;
+        match self.intake.take() {
+            Some(intake) => intake.finish().map_err(|error| self.incoming.at_file(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// All files have come: builds the forward passes and everything that the device needs to run them.
+    ///
+    /// # Errors
+    /// [`Error::File`] where a file is missing; [`Error::Memory`] where the cache or the passes do not fit.
+    pub async fn finish(mut self) -> Result<Model> {
+        self.incoming.finish()?;
+        let Some((mut assembly, text)) = self.parts else {
+            return Err(Error::File("no weight file came".into()));
+        };
+        assembly.add_constants(self.executor.binding_limit(), &mut self.executor)?;
+        self.executor.settle().await?;
+        let mut model = Model::assemble(self.executor, assembly, text, self.notice)?;
+        model.settle().await?;
+        Ok(model)
+    }
+
+    /// Makes room for the weights of the file whose head is whole.
+    fn open_head(&mut self, found: Found) -> Result<Intake> {
+        match found {
+            Found::Gguf(file) => self.open_gguf(*file).map_err(|error| self.incoming.at_file(error)),
+            Found::Safetensors(entries) => self.open_shard(entries),
+        }
+    }
+
+    fn open_gguf(&mut self, file: gguf::File) -> Result<Intake> {
+        let mut assembly = self.open_model(&file.manifest)?;
+        let text = Text::from_gguf(file.vocabulary, file.chat_template.as_deref())?;
+        let specs = std::mem::take(&mut assembly.specs);
+        let intake = assembly.make_room(&file.manifest, &specs, self.executor.binding_limit(), &mut self.executor)?;
+        self.parts = Some((assembly, text));
+        Ok(intake)
+    }
+
+    /// A file of safetensors: one of several, or the only one.
+    fn open_shard(&mut self, mut entries: Vec<TensorEntry>) -> Result<Intake> {
+        let file = self.incoming.file();
+        entries.iter_mut().for_each(|entry| entry.file = file);
+        let shard = self.incoming.side.manifest(entries)?;
+        let (mut assembly, text) = match self.parts.take() {
+            Some(parts) => parts,
+            None => {
+                let assembly = self.open_model(&self.incoming.side.announced(&shard))?;
+                self.incoming.side.check_announced(&assembly.specs)?;
+                (assembly, Text::from_side_files(&mut self.incoming.side)?)
+            }
+        };
+        let here = |spec: &&Spec| self.incoming.side.may_hold(file, &spec.source_name);
+        let specs: Vec<Spec> = assembly.specs.iter().filter(here).cloned().collect();
+        let intake = assembly.make_room(&shard, &specs, self.executor.binding_limit(), &mut self.executor);
+        self.parts = Some((assembly, text));
+        intake.map_err(|error| self.incoming.at_file(error))
+    }
+
+    /// Opens the model's family and makes room for its cache: a context that does not fit is refused here, ahead of the
+    /// weights.
+    fn open_model(&mut self, manifest: &Manifest) -> Result<Assembly> {
+        let assembly = Assembly::new(manifest, self.options)?;
+        self.executor.allocate_cache(assembly.cache(), assembly.cache_format())?;
+        Ok(assembly)
+    }
+}
+
+/// The device that is asked for; where any will do and there is no GPU, the CPU and the reason.
+async fn open(device: Device) -> Result<(Executor, Option<String>)> {
+    match device {
+        Device::Cpu => Ok((Executor::cpu(), None)),
+        Device::Gpu => Ok((Executor::gpu(GpuOptions::default()).await?, None)),
+        Device::Auto => match Executor::gpu(GpuOptions::default()).await {
+            Ok(executor) => Ok((executor, None)),
+            Err(error) => Ok((Executor::cpu(), Some(format!("runs on the CPU: {error}")))),
+        },
+    }
+}

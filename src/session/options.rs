@@ -1,0 +1,137 @@
+//! What a caller may choose when loading a model and when generating, checked before any work is done.
+
+use crate::sampler;
+use crate::weights::Precision;
+use crate::{Error, Result};
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// The GPU where there is one, the CPU otherwise; [`Info::notice`](super::Info::notice) then says why.
+    #[default]
+    Auto,
+    /// The GPU; without one it is an error.
+    Gpu,
+    /// The processor.
+    Cpu,
+}
+
+impl Device {
+    /// The names as options take them.
+    pub const NAMES: [&str; 3] = ["auto", "gpu", "cpu"];
+
+    /// From an option's text.
+    pub fn parse(text: &str) -> Result<Device> {
+        match text {
+            "auto" => Ok(Device::Auto),
+            "gpu" => Ok(Device::Gpu),
+            "cpu" => Ok(Device::Cpu),
+            other => Err(Error::Option(format!("device is {other:?}; supported: {}", Self::NAMES.join(", ")))),
+        }
+    }
+}
+
+/// Positions that a model gets when the caller does not say, if it was trained for as many. A cache for the whole
+/// trained context of recent models would not fit most devices.
+pub const DEFAULT_CONTEXT: u32 = 4096;
+
+/// How a model is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LoadOptions {
+    /// Where it runs.
+    pub device: Device,
+    /// What float matrices become; with `F32` the cache is held in f32 too.
+    pub precision: Precision,
+    /// Positions to make room for. Without it the smaller of the trained context and [`DEFAULT_CONTEXT`].
+    pub context: Option<u32>,
+}
+
+impl LoadOptions {
+    /// Refuses what no model can serve.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a context of 0.
+    pub fn check(&self) -> Result<()> {
+        match self.context {
+            Some(0) => Err(Error::Option("context is 0; expected at least 1 position".into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The context to make room for, of a model that was trained for `trained` positions.
+    ///
+    /// # Errors
+    /// [`Error::Option`] where more is asked for than the model was trained for.
+    pub fn context_for(&self, trained: u32) -> Result<u32> {
+        match self.context {
+            None => Ok(trained.min(DEFAULT_CONTEXT)),
+            Some(asked) if asked <= trained => Ok(asked),
+            Some(asked) => Err(Error::Option(format!(
+                "context is {asked}; this model was trained for at most {trained} positions"
+            ))),
+        }
+    }
+}
+
+/// How text is generated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerateOptions {
+    /// How the next token is chosen.
+    pub sampling: sampler::Options,
+    /// Most new tokens; the context bounds them too. 0 gives an empty text.
+    pub max_tokens: u32,
+    /// Texts that end the answer; they are not part of it.
+    pub stop: Vec<String>,
+    /// Goes on past the tokens that end a text.
+    pub ignore_eos: bool,
+}
+
+impl Default for GenerateOptions {
+    fn default() -> Self {
+        GenerateOptions {
+            sampling: sampler::Options::default(),
+            max_tokens: u32::MAX,
+            stop: Vec::new(),
+            ignore_eos: false,
+        }
+    }
+}
+
+impl GenerateOptions {
+    /// Refuses what is out of range.
+    ///
+    /// # Errors
+    /// [`Error::Option`] names the option, its value and what is allowed.
+    pub fn check(&self) -> Result<()> {
+        self.sampling.check()?;
+        if self.stop.iter().any(String::is_empty) {
+            return Err(Error::Option("a stop string is empty; expected at least one character".into()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_is_bounded_by_the_training() {
+        let ask = |context| LoadOptions { context, ..LoadOptions::default() }.context_for(8192);
+        assert_eq!(ask(None), Ok(DEFAULT_CONTEXT));
+        assert_eq!(ask(Some(8192)), Ok(8192));
+        assert_eq!(
+            ask(Some(8193)).unwrap_err().to_string(),
+            "context is 8193; this model was trained for at most 8192 positions"
+        );
+        assert_eq!(LoadOptions::default().context_for(64), Ok(64));
+    }
+
+    #[test]
+    fn senseless_options_are_refused() {
+        assert_eq!(LoadOptions { context: Some(0), ..LoadOptions::default() }.check().unwrap_err().code(), "option");
+        let stop = vec![String::new()];
+        assert_eq!(GenerateOptions { stop, ..GenerateOptions::default() }.check().unwrap_err().code(), "option");
+        assert!(Device::parse("tpu").unwrap_err().to_string().contains("auto, gpu, cpu"));
+    }
+}
