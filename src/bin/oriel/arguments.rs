@@ -1,0 +1,206 @@
+//! What the command line may say.
+
+use clap::{Args, Parser, Subcommand};
+use oriel::sampler;
+use oriel::session::{Device, GenerateOptions, LoadOptions};
+use oriel::weights::Precision;
+use std::path::PathBuf;
+
+/// Runs language models on hand-written WGSL, natively: the same core as in the browser.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Continues a text, or answers it with --chat.
+    Generate(Generate),
+    /// Writes the scores of every token of the vocabulary after every token of a prompt.
+    Logits(Logits),
+    /// Prints the tokens of a text as a JSON array.
+    Tokenize(Tokenize),
+    /// Measures how well the model predicts a text.
+    Perplexity(Perplexity),
+    /// Measures the speed, and counts what the device does for a token.
+    Bench(Bench),
+    /// Says what a model is and what it takes, by the heads of its files: no weights are read and no GPU is needed.
+    Inspect(Inspect),
+}
+
+/// Which model, and where and how it runs.
+#[derive(Debug, Args)]
+pub struct Model {
+    /// A .gguf file, or a folder with config.json, *.safetensors and tokenizer.json.
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// Where it runs: auto, gpu or cpu.
+    #[arg(long, default_value = "auto", value_parser = Device::parse)]
+    pub device: Device,
+    /// What float weights become: auto, f32, f16, q8 or q4.
+    #[arg(long, default_value = "auto", value_parser = Precision::parse)]
+    pub precision: Precision,
+    /// Positions to make room for [default: what the model was trained for, at most 4096].
+    #[arg(long, value_name = "N")]
+    pub context: Option<u32>,
+}
+
+impl Model {
+    pub fn options(&self) -> LoadOptions {
+        LoadOptions { device: self.device, precision: self.precision, context: self.context }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Generate {
+    #[command(flatten)]
+    pub model: Model,
+    /// The text to continue or, with --chat, the user's message.
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// Puts the prompt into the model's chat template.
+    #[arg(long)]
+    pub chat: bool,
+    /// The system's message.
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub system: Option<String>,
+    /// Most new tokens.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub max_tokens: u32,
+    /// Goes on past the tokens that end a text.
+    #[arg(long)]
+    pub ignore_eos: bool,
+    /// Text that ends the answer and is no part of it; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    #[command(flatten)]
+    pub sampling: Sampling,
+    /// Prints one JSON object at the end instead of the text as it comes.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How the next token is chosen.
+#[derive(Debug, Args)]
+pub struct Sampling {
+    /// 0 always takes the most likely token.
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub temperature: Option<f32>,
+    /// Chooses among the K most likely tokens; 0 among all.
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<u32>,
+    /// Chooses among the fewest tokens whose probabilities add up to P.
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    pub top_p: Option<f32>,
+    /// Chooses among tokens at least P times as likely as the most likely one.
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    pub min_p: Option<f32>,
+    /// Makes tokens that have come already less likely; 1 leaves them.
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    pub repetition_penalty: Option<f32>,
+    /// Lowers a token's score by this for each time it has come.
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
+    pub frequency_penalty: Option<f32>,
+    /// Lowers a token's score by this if it has come.
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
+    pub presence_penalty: Option<f32>,
+    /// The same seed gives the same text on the same device.
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
+}
+
+impl Sampling {
+    fn options(&self) -> sampler::Options {
+        let usual = sampler::Options::default();
+        sampler::Options {
+            temperature: self.temperature.unwrap_or(usual.temperature),
+            top_k: self.top_k.unwrap_or(usual.top_k),
+            top_p: self.top_p.unwrap_or(usual.top_p),
+            min_p: self.min_p.unwrap_or(usual.min_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(usual.repetition_penalty),
+            frequency_penalty: self.frequency_penalty.unwrap_or(usual.frequency_penalty),
+            presence_penalty: self.presence_penalty.unwrap_or(usual.presence_penalty),
+            seed: self.seed.unwrap_or(usual.seed),
+        }
+    }
+}
+
+impl Generate {
+    pub fn options(&self) -> GenerateOptions {
+        GenerateOptions {
+            sampling: self.sampling.options(),
+            max_tokens: self.max_tokens,
+            stop: self.stop.clone(),
+            ignore_eos: self.ignore_eos,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Logits {
+    #[command(flatten)]
+    pub model: Model,
+    #[command(flatten)]
+    pub input: LogitsInput,
+    /// The file to write: NumPy's .npy, f32 [tokens, vocab].
+    #[arg(long, value_name = "FILE.npy")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct LogitsInput {
+    /// The text to score.
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// The tokens to score, with commas between them.
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',')]
+    pub tokens: Option<Vec<u32>>,
+}
+
+#[derive(Debug, Args)]
+pub struct Tokenize {
+    #[command(flatten)]
+    pub model: Model,
+    #[arg(long)]
+    pub text: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Perplexity {
+    /// The text is scored in windows of --context tokens.
+    #[command(flatten)]
+    pub model: Model,
+    /// A file of UTF-8 text.
+    #[arg(long, value_name = "TEXTFILE")]
+    pub file: PathBuf,
+    /// Prints one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    #[command(flatten)]
+    pub model: Model,
+    /// Tokens of the prompt.
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub prompt_tokens: u32,
+    /// Tokens to generate.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..))]
+    pub new_tokens: u32,
+    /// Prints one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Inspect {
+    #[command(flatten)]
+    pub model: Model,
+    /// Prints one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
