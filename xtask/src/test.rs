@@ -3,7 +3,6 @@
 //! No test is skipped: what one needs is brought first, and what can't be brought is a failure.
 
 use crate::process::{cargo, npm, run, say};
-use crate::serve::Server;
 use crate::setup::{browser, model, node, vulkan};
 use crate::{build, paths, stamp};
 use anyhow::{Result, bail};
@@ -98,9 +97,8 @@ fn page() -> Result<()> {
     build::run_all()?;
     let model = model::bring()?;
     let browser = browser::bring()?;
-    let server = Server::start(paths::site(), paths::models(), None)?;
     let mut node = node::bring()?;
-    node.env("ORIEL_BROWSER", browser).env("ORIEL_ADDRESS", server.address()).env("ORIEL_MODEL", model);
+    node.env("ORIEL_BROWSER", browser).env("ORIEL_MODEL", model);
     run(node.args(["--test", "--test-concurrency=1"]).args(scripts()?))
 }
 

@@ -7,7 +7,8 @@ pub mod size;
 use crate::process::{npm, run, say};
 use crate::setup::node;
 use crate::{paths, stamp};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use std::fs;
 use std::path::PathBuf;
 
 /// Builds all three, each only if something that it is made of has changed.
@@ -39,6 +40,15 @@ fn package() -> Result<()> {
         return Ok(());
     }
     say("building the npm package");
+    remove_former()?;
     run(npm().args(["run", "build", "--silent", "--workspace", "pkg"]))?;
     stamp::record("package", &digest)
+}
+
+/// Removes what an earlier build of the package made, but for the module, so that no file outlives its source.
+fn remove_former() -> Result<()> {
+    for path in stamp::files_under(&package_dist(), &["wasm"])? {
+        fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+    }
+    Ok(())
 }
