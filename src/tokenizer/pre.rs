@@ -107,11 +107,16 @@ impl Pre {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
     use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
     fn pieces(name: &str, text: &str) -> Vec<String> {
+        cut(&find(Some(name)).unwrap().pre_tokenizer().unwrap(), text)
+    }
+
+    fn cut(pre_tokenizer: &PreTokenizerWrapper, text: &str) -> Vec<String> {
         let mut pieces = PreTokenizedString::from(text);
-        find(Some(name)).unwrap().pre_tokenizer().unwrap().pre_tokenize(&mut pieces).unwrap();
+        pre_tokenizer.pre_tokenize(&mut pieces).unwrap();
         let splits = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
         splits.iter().map(|(_, (start, end), _)| text[*start..*end].to_string()).collect()
     }
@@ -142,6 +147,23 @@ mod tests {
         ];
         for (name, text, expected) in cases {
             assert_eq!(pieces(name, text), expected, "{name}");
+        }
+    }
+
+    /// What Python's `regex` finds, made by tests/golden/tokens.py: the lengths of the pieces in characters.
+    #[test]
+    fn kinds_cut_as_another_regex_engine_does() {
+        let texts: Vec<String> = serde_json::from_str(include_str!("../../tests/golden/tokens/texts.json")).unwrap();
+        let kinds: HashMap<String, Vec<Vec<usize>>> =
+            serde_json::from_str(include_str!("../../tests/golden/tokens/pre.json")).unwrap();
+        for (name, rows) in kinds {
+            assert_eq!(rows.len(), texts.len());
+            let pre_tokenizer = find(Some(&name)).unwrap().pre_tokenizer().unwrap();
+            for (text, expected) in texts.iter().zip(rows) {
+                let pieces = cut(&pre_tokenizer, text);
+                let lengths: Vec<usize> = pieces.iter().map(|piece| piece.chars().count()).collect();
+                assert_eq!(lengths, expected, "{name}: {text:?} as {pieces:?}");
+            }
         }
     }
 
