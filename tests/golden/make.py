@@ -1,9 +1,9 @@
 """Seeded random checkpoints and a real one -> the values that tests/golden.rs compares Oriel with.
 
 Independent of Oriel: forward passes are those of `transformers`, GGUF files are written by the package `gguf`. Not run
-by tests; what it made is committed. To run it again (the same versions give the same files):
+by tests; what it made is committed. `cargo xtask golden` runs it again, or by hand, with the same files as the result:
 
-    pip install torch==2.15.0 transformers==5.23.0 accelerate gguf==0.19.0 numpy
+    pip install -r tests/golden/requirements.txt
     python tests/golden/make.py small
     python tests/golden/make.py smollm2 models/SmolLM2-135M-Instruct.Q4_1.gguf
 
