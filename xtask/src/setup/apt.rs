@@ -2,7 +2,7 @@
 
 use crate::process::{at_root, output, run, run_long, say};
 use anyhow::{Context, Result, bail};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Once;
 
 /// Whether every one of these packages is installed.
@@ -37,6 +37,7 @@ fn apt_get(arguments: &[&str]) -> Command {
     let mut command = at_root("apt-get");
     command.env("DEBIAN_FRONTEND", "noninteractive");
     command.args(["-qq", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3", "-o", "Dpkg::Use-Pty=0"]);
-    command.args(arguments);
+    // It says a line for each file of each package; what goes wrong comes by stderr.
+    command.args(arguments).stdout(Stdio::null());
     command
 }
