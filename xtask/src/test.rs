@@ -17,7 +17,7 @@ pub enum Group {
     Format,
     /// Rust has no warnings, clippy's included
     Lint,
-    /// The library's documentation has no broken link
+    /// The documentation, private items included, has no broken link
     Docs,
     /// Rust's tests, on the GPU or on lavapipe
     Native,
@@ -61,7 +61,9 @@ fn run_group(group: Group) -> Result<()> {
     match group {
         Group::Format => run(cargo().args(["fmt", "--all", "--check"])),
         Group::Lint => run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])),
-        Group::Docs => run(cargo().args(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-Dwarnings")),
+        Group::Docs => run(cargo()
+            .args(["doc", "--no-deps", "--document-private-items", "--workspace"])
+            .env("RUSTDOCFLAGS", "-Dwarnings")),
         Group::Native => native(),
         Group::Kernels => kernels(),
         Group::Size => build::run_all().and_then(|()| build::size::check()),
