@@ -2,6 +2,8 @@
 //!
 //! `tests/golden/templates.py` has the templates and made the expected prompts.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use oriel::template::{ChatTemplate, Message};
 use oriel::tokenizer::{Tokenizer, Vocabulary};
 use serde::Deserialize;
