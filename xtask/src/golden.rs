@@ -4,16 +4,18 @@
 //! changes golden files needs this; the tests read what is committed.
 
 use crate::process::{at_root, run, run_long, say};
-use crate::setup::model;
+use crate::setup::{model, node};
 use crate::{paths, stamp};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
 /// Every script under `tests/`, with the arguments of each of its runs; `MODEL` stands for the demo model's path.
-const RUNS: [(&str, &[&str]); 3] = [
+const RUNS: [(&str, &[&str]); 5] = [
     ("tests/golden/gguf_types.py", &[]),
     ("tests/golden/make.py", &["small"]),
     ("tests/golden/make.py", &["smollm2", MODEL]),
+    ("tests/golden/tokens.py", &[MODEL]),
+    ("tests/golden/templates.py", &[MODEL]),
 ];
 const MODEL: &str = "MODEL";
 
@@ -28,6 +30,8 @@ pub fn run_scripts(names: &[String]) -> Result<()> {
         bail!("there is no script {}; there are: {}", names.join(" or "), RUNS.map(|(script, _)| script).join(", "));
     }
     let model = model::bring()?;
+    // One script asks an npm package too.
+    node::bring()?;
     let python = environment(&paths::root().join("tests/golden/requirements.txt"))?;
     for (script, arguments) in runs {
         say(format!("running {script} {}", arguments.join(" ")));

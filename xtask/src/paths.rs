@@ -1,6 +1,8 @@
 //! From names to places: where the repository's parts are, and where the chores put what they make.
 
+use anyhow::{Context, Result};
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The repository's root.
@@ -30,4 +32,12 @@ pub fn site() -> PathBuf {
 /// The models: ignored by git, served as `/models/`.
 pub fn models() -> PathBuf {
     root().join("models")
+}
+
+/// Makes a folder that is empty.
+pub fn recreate(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("emptying {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))
 }

@@ -53,7 +53,7 @@ fn compile() -> Result<PathBuf> {
 /// Runs wasm-bindgen's library; the crate's version is pinned to that of the crate which the code uses.
 fn bind(compiled: &Path, bound: &Path) -> Result<()> {
     say("writing the module's JavaScript side (wasm-bindgen)");
-    super::site::recreate(bound)?;
+    paths::recreate(bound)?;
     let mut bindgen = Bindgen::new();
     bindgen.input_path(compiled).out_name("oriel").web(true)?;
     bindgen.typescript(true).remove_name_section(true).remove_producers_section(true);
@@ -62,7 +62,7 @@ fn bind(compiled: &Path, bound: &Path) -> Result<()> {
 
 /// Copies wasm-bindgen's files, the module itself through wasm-opt.
 fn publish(bound: &Path, folder: &Path) -> Result<()> {
-    super::site::recreate(folder)?;
+    paths::recreate(folder)?;
     for source in stamp::files_under(bound, &[])? {
         let target = folder.join(source.strip_prefix(bound)?);
         fs::create_dir_all(target.parent().unwrap_or(folder))?;

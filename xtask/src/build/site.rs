@@ -14,17 +14,9 @@ const NOT_SERVED: [&str; 3] = [".d.ts", ".map", ".tsbuildinfo"];
 /// When a file can't be read or written.
 pub fn build() -> Result<()> {
     let site = paths::site();
-    recreate(&site)?;
+    paths::recreate(&site)?;
     copy(&paths::root().join("www"), &site)?;
     copy(&super::package_dist(), &site.join("oriel"))
-}
-
-/// Makes a folder empty.
-pub fn recreate(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("emptying {}", folder.display()))?;
-    }
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))
 }
 
 /// Copies every file that is served.

