@@ -4,6 +4,7 @@
 //! the work: the `tokenizers` crate normalises, cuts and merges; what turns ids back into text is our own, so that a
 //! stream and the whole always agree.
 
+mod around;
 mod bpe;
 mod detokenizer;
 mod ends;

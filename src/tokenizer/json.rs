@@ -4,6 +4,7 @@
 //! the size of the vocabulary, and it panics on some damaged files. So BPE, which nearly every language model has, is
 //! read straight into its tables; the small parts and the other models are the crate's to read.
 
+use super::around::Around;
 use super::bpe::{self, Rules};
 use super::detokenizer::Detokenizer;
 use super::{Parts, added_vocabularies};
@@ -14,7 +15,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 use tokenizers::models::bpe::{Merges, Vocab};
-use tokenizers::{AddedToken, Encoding, Model, ModelWrapper, PostProcessor, PostProcessorWrapper, Token};
+use tokenizers::{AddedToken, Model, ModelWrapper};
 
 #[derive(Deserialize)]
 struct Document<'a> {
@@ -62,7 +63,8 @@ pub fn parts(tokenizer_json: &[u8], config: Option<&Value>) -> Result<Parts> {
 
     let tokens = document.added_tokens.into_iter().map(|added| added.token).collect();
     let (added, added_ordinary) = added_vocabularies(tokens, &model, normalizer.as_ref())?;
-    let (before, after) = surroundings(part("post-processor", document.post_processor)?)?;
+    let Around { before, after } =
+        Around::new(&document.post_processor).map_err(|error| error.at("tokenizer.json: its post-processor"))?;
     let highest = added.get_added_tokens_decoder().keys().copied().chain(highest).max();
     let mut parts = Parts {
         normalizer,
@@ -116,21 +118,6 @@ fn add_missing(vocab: &mut Vocab, added: &[Added]) {
         if !taken.contains(id) && !vocab.contains_key(&token.content) {
             vocab.insert(token.content.clone(), *id);
         }
-    }
-}
-
-/// What a post-processor puts before a text and after it, found out by giving it a text of one token.
-fn surroundings(processor: Option<PostProcessorWrapper>) -> Result<(Vec<u32>, Vec<u32>)> {
-    const TEXT: u32 = u32::MAX;
-    let Some(processor) = processor else { return Ok((Vec::new(), Vec::new())) };
-    let text = Encoding::from_tokens(vec![Token::new(TEXT, String::new(), (0, 0))], 0);
-    let processed = processor
-        .process(text, None, true)
-        .map_err(|error| Error::Tokenizer(format!("tokenizer.json: its post-processor fails: {error}")))?;
-    let ids = processed.get_ids();
-    match ids.iter().position(|id| *id == TEXT) {
-        Some(place) => Ok((ids[..place].to_vec(), ids[place + 1..].to_vec())),
-        None => Err(Error::Tokenizer("tokenizer.json: its post-processor leaves out the text".into())),
     }
 }
 

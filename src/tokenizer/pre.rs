@@ -56,8 +56,8 @@ const KINDS: &[Pre] = &[
         .whole_words()
         .beginning(),
     Pre::new(&["dbrx", "smaug-bpe", "glm4", "chatglm-bpe"], &[LLAMA3]),
-    Pre::new(&["qwen2", "megrez"], &[QWEN2]).composing(),
-    Pre::new(&["deepseek-r1-qwen", "stablelm2", "hunyuan", "solar-open", "grok-2"], &[QWEN2]),
+    Pre::new(&["qwen2"], &[QWEN2]).composing(),
+    Pre::new(&["deepseek-r1-qwen", "megrez", "stablelm2", "hunyuan", "solar-open", "grok-2"], &[QWEN2]),
     Pre::new(&["qwen35"], &[QWEN35]).composing(),
     Pre::new(&["seed-coder"], &[SEED_CODER]),
     Pre::new(&["tekken"], &[TEKKEN]).whole_words().beginning(),

@@ -259,4 +259,17 @@ proptest! {
             prop_assert_eq!(streamed(&tokenizer, &ids, special), tokenizer.decode(&ids, !special));
         }
     }
+
+    #[test]
+    fn damage_is_an_error_or_harmless(place in any::<prop::sample::Index>(), byte in any::<u8>(), which in 0usize..3) {
+        let mut json = [byte_level(), sentencepiece(), word_level()][which].to_string().into_bytes();
+        let place = place.index(json.len());
+        json[place] = byte;
+        if let Ok(tokenizer) = Tokenizer::from_json(&json, None) {
+            for special in [Special::PROMPT, Special::NONE] {
+                let ids = tokenizer.encode("to be, ab<|end|>é€ \n", special).unwrap_or_default();
+                prop_assert_eq!(streamed(&tokenizer, &ids, true), tokenizer.decode(&ids, false));
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::tokenizer::{Special, TextStream, Tokenizer};
+use proptest::prelude::*;
 
 fn strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| text.to_string()).collect()
@@ -157,4 +158,38 @@ fn scores_that_are_no_numbers_do_no_harm() {
     vocabulary.scores[260] = f32::NAN;
     let tokenizer = Tokenizer::from_gguf(vocabulary).unwrap();
     assert_eq!(tokenizer.decode(&tokenizer.encode("aab", Special::PROMPT).unwrap(), true), "aab");
+}
+
+proptest! {
+    #[test]
+    fn any_vocabulary_is_refused_or_usable(
+        sentencepiece in any::<bool>(),
+        tokens in proptest::collection::vec("[abcĠ▁ é]{0,3}", 0..12),
+        merges in proptest::collection::vec("[abcĠ ]{0,5}", 0..6),
+        kinds in proptest::collection::vec(0i32..8, 0..12),
+        scores in proptest::collection::vec(any::<f32>(), 0..12),
+        ids in proptest::collection::vec(proptest::option::of(0u32..14), 4),
+    ) {
+        let count = tokens.len();
+        let fitting = |length: usize| if length < count { 0 } else { count };
+        let vocabulary = Vocabulary {
+            model: if sentencepiece { "llama" } else { "gpt2" }.into(),
+            kinds: kinds[..fitting(kinds.len()).min(kinds.len())].to_vec(),
+            scores: scores[..fitting(scores.len()).min(scores.len())].to_vec(),
+            tokens,
+            merges,
+            bos: ids[0],
+            eos: ids[1],
+            eot: ids[2],
+            unk: ids[3],
+            add_bos: Some(true),
+            add_eos: Some(true),
+            ..Vocabulary::default()
+        };
+        if let Ok(tokenizer) = Tokenizer::from_gguf(vocabulary) {
+            let ids = tokenizer.encode("abc ab  cé", Special::PROMPT).unwrap();
+            prop_assert!(ids.iter().all(|id| *id < tokenizer.vocab()));
+            tokenizer.decode(&ids, false);
+        }
+    }
 }
