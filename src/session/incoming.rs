@@ -53,6 +53,11 @@ impl Incoming {
         self.begun.len().saturating_sub(1)
     }
 
+    /// Whether no weight file follows the one that has begun.
+    pub(super) fn is_last(&self) -> bool {
+        self.wanted().len() <= self.begun.len()
+    }
+
     /// Bytes that have come of the file that has begun.
     pub(super) fn seen(&self) -> u64 {
         self.current.as_ref().map_or(0, WeightFile::seen)

@@ -8,7 +8,7 @@ use super::{Device, LoadOptions, Model};
 use crate::executor::Executor;
 use crate::gpu::GpuOptions;
 use crate::intake::Intake;
-use crate::manifest::{Manifest, TensorEntry};
+use crate::manifest::TensorEntry;
 use crate::weights::Spec;
 use crate::{Error, Result, gguf};
 
@@ -109,16 +109,23 @@ impl Loading {
         Ok(model)
     }
 
-    /// Makes room for the weights of the file whose head is whole.
+    /// Makes room for the weights of the file whose head is whole and, with the last head, for the cache: a context that
+    /// does not fit is refused ahead of the weights, and no size of the model is trusted before its tensors bear it out.
     fn open_head(&mut self, found: Found) -> Result<Intake> {
-        match found {
-            Found::Gguf(file) => self.open_gguf(*file).map_err(|error| self.incoming.at_file(error)),
-            Found::Safetensors(entries) => self.open_shard(entries),
+        let intake = match found {
+            Found::Gguf(file) => self.open_gguf(*file).map_err(|error| self.incoming.at_file(error))?,
+            Found::Safetensors(entries) => self.open_shard(entries)?,
+        };
+        if let Some((assembly, _)) = &self.parts
+            && self.incoming.is_last()
+        {
+            self.executor.allocate_cache(assembly.cache(), assembly.cache_format())?;
         }
+        Ok(intake)
     }
 
     fn open_gguf(&mut self, file: gguf::File) -> Result<Intake> {
-        let mut assembly = self.open_model(&file.manifest)?;
+        let mut assembly = Assembly::new(&file.manifest, self.options)?;
         let text = Text::from_gguf(file.vocabulary, file.chat_template.as_deref())?;
         let specs = std::mem::take(&mut assembly.specs);
         let intake = assembly.make_room(&file.manifest, &specs, self.executor.binding_limit(), &mut self.executor)?;
@@ -134,7 +141,7 @@ impl Loading {
         let (mut assembly, text) = match self.parts.take() {
             Some(parts) => parts,
             None => {
-                let assembly = self.open_model(&self.incoming.side.announced(&shard))?;
+                let assembly = Assembly::new(&self.incoming.side.announced(&shard), self.options)?;
                 self.incoming.side.check_announced(&assembly.specs)?;
                 (assembly, Text::from_side_files(&mut self.incoming.side)?)
             }
@@ -144,14 +151,6 @@ impl Loading {
         let intake = assembly.make_room(&shard, &specs, self.executor.binding_limit(), &mut self.executor);
         self.parts = Some((assembly, text));
         intake.map_err(|error| self.incoming.at_file(error))
-    }
-
-    /// Opens the model's family and makes room for its cache: a context that does not fit is refused here, ahead of the
-    /// weights.
-    fn open_model(&mut self, manifest: &Manifest) -> Result<Assembly> {
-        let assembly = Assembly::new(manifest, self.options)?;
-        self.executor.allocate_cache(assembly.cache(), assembly.cache_format())?;
-        Ok(assembly)
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// What a Hugging Face folder holds beside its weights, parsed as it comes.
 #[derive(Default)]
 pub(super) struct SideFiles {
-    /// `config.json` as it is: [`safetensors::manifest`](crate::safetensors::manifest) reads it.
+    /// `config.json` as it is: [`safetensors::manifest`] reads it.
     config: Option<Vec<u8>>,
     /// `tokenizer.json` as it is: its parser wants the bytes.
     tokenizer: Option<Vec<u8>>,

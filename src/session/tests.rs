@@ -5,6 +5,8 @@ use crate::sampler;
 use crate::weights::Precision;
 use crate::{Error, Result};
 use pollster::block_on;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::path::PathBuf;
 
 const CPU: LoadOptions = LoadOptions { device: Device::Cpu, precision: Precision::F32, context: None };
@@ -286,4 +288,27 @@ fn heads_tell_what_loading_does() {
 fn a_model_without_a_template_refuses_a_chat() {
     let error = llama(None).text().chat_prompt(&[crate::template::Message::new("user", "Hello")]).unwrap_err();
     assert_eq!(error.code(), "template");
+}
+
+/// Loads a file and asks it for two tokens.
+fn answer(bytes: &[u8]) -> Result<Vec<u32>> {
+    let mut model = load_gguf(bytes, 4096, CPU)?;
+    let mut answer = model.start(&[1, 2, 3], greedy(2))?;
+    while block_on(model.next(&mut answer))?.is_some() {}
+    Ok(answer.tokens().to_vec())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_head_is_an_error_or_harmless(damage in prop::collection::vec((0usize..8000, any::<u8>()), 1..4)) {
+        let mut bytes = read("llama.gguf");
+        for (place, value) in damage {
+            bytes[place] = value;
+        }
+        if let Err(error) = answer(&bytes) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
 }

@@ -42,6 +42,12 @@ fn a_folder_without_a_model() {
 }
 
 #[test]
+fn a_file_out_of_its_folder() {
+    let path = golden("gpt2/model.safetensors");
+    assert_says(&refuse(&path, &[]), &[&path, "only a part of a model; expected a .gguf file, or a folder"]);
+}
+
+#[test]
 fn a_file_of_another_kind() {
     let path = scratch("page.gguf");
     std::fs::write(&path, "<!doctype html><title>404</title>").expect("it can be written");

@@ -81,6 +81,10 @@ impl Files {
     fn find(path: &Path) -> Result<Files> {
         let about =
             fs::metadata(path).map_err(|error| Error::Io(format!("{}: {error}; {EXPECTED}", path.display())))?;
+        if path.extension().is_some_and(|extension| extension == "safetensors") {
+            let message = format!("{}: is only a part of a model; {EXPECTED}", path.display());
+            return Err(Error::File(message));
+        }
         if !about.is_dir() {
             return Ok(Files::Gguf(path.to_path_buf()));
         }
