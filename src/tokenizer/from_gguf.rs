@@ -127,7 +127,8 @@ fn sentencepiece(vocabulary: Vocabulary) -> Result<Shape> {
     if space_prefix {
         steps.insert(0, NormalizerWrapper::Prepend(Prepend::new("▁".into())));
     }
-    let ordinary: Vec<bool> = (0..vocabulary.tokens.len()).map(|id| kind(&vocabulary, id) == Kind::Normal).collect();
+    let is_text = |id| matches!(kind(&vocabulary, id), Kind::Normal | Kind::UserDefined);
+    let ordinary: Vec<bool> = (0..vocabulary.tokens.len()).map(is_text).collect();
     let unknown = vocabulary.unk.and_then(|id| vocabulary.tokens.get(id as usize)).cloned();
     let vocab = by_text(vocabulary.tokens)?;
     let merges = merges_by_score(&vocab, &vocabulary.scores, &ordinary);
