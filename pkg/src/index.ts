@@ -1,4 +1,12 @@
-// From the npm package's name to what it offers.
+// Oriel: language models in the browser window, on WebGPU. A source -> a model -> text as it comes.
 
-/** The version of this package. */
-export const version = "0.1.0";
+export { load } from "./load.js";
+export { OrielError } from "./errors.js";
+export type { OrielErrorCode } from "./errors.js";
+export type { Model } from "./model.js";
+export type { Session, SessionOptions } from "./session.js";
+export type { Run } from "./run.js";
+export type { Source, ModelParts, Part } from "./source.js";
+export type { GenerateOptions, SamplingOptions, LoadOptions, Message, Progress } from "./options.js";
+export type { Chunk, FinishReason, ModelInfo, Result, Timings, Usage } from "./engine.js";
+export type { LoadedInfo } from "./protocol.js";

@@ -1,0 +1,112 @@
+// The core as the worker sees it: what the WebAssembly module gives, in types of our own, so that tests can stand in.
+
+import type { Message, SamplingOptions } from "./options.js";
+
+/** How the core opens its device. */
+export interface EngineOptions {
+  device: "auto" | "webgpu" | "cpu";
+  precision: "auto" | "f32" | "f16" | "q8" | "q4";
+  context?: number;
+}
+
+/** What a loaded model is and where it runs. */
+export interface ModelInfo {
+  /** `llama`, `gpt2`, `qwen3`, ... */
+  architecture: string;
+  /** Positions that there is room for. */
+  context: number;
+  /** Positions that the model was trained for. */
+  trainedContext: number;
+  layers: number;
+  width: number;
+  vocab: number;
+  /** Bytes of weights by format: `{ q4: 66846720, ... }`. */
+  formats: Record<string, number>;
+  /** Bytes on the device: weights, cache and activations. */
+  gpuBytes: number;
+  /** What computes. */
+  adapter: { name: string; vendor: string; backend: string; kind: string; features: string[] };
+  /** Whether the model brings a chat template. */
+  chat: boolean;
+  /** Something about the device that its user should know. */
+  notice?: string;
+}
+
+/** One token and the text that it completes; the text may be empty. */
+export interface Chunk {
+  text: string;
+  token: number;
+}
+
+/** Why a generation ended: the model or a stop string; `maxTokens` or a full context; `run.stop()`. */
+export type FinishReason = "stop" | "length" | "abort";
+
+/** Tokens that went in and came out. */
+export interface Usage {
+  promptTokens: number;
+  /** Those of the prompt that stood in the cache already. */
+  cachedTokens: number;
+  completionTokens: number;
+}
+
+/** How long it took. */
+export interface Timings {
+  /** From the start to the end of the prompt. */
+  prefillMs: number;
+  /** From the start to the first token. */
+  firstTokenMs: number;
+  /** From the first token to the last. */
+  decodeMs: number;
+  /** Prompt tokens computed in a second; those from the cache don't count. */
+  prefillTokensPerSecond: number;
+  decodeTokensPerSecond: number;
+}
+
+/** What a generation came to. */
+export interface Result {
+  text: string;
+  tokens: number[];
+  finishReason: FinishReason;
+  usage: Usage;
+  timings: Timings;
+}
+
+/** A model on its way in. `free` lets go of everything that it took. */
+export interface EngineLoading {
+  sideFile(name: string, bytes: Uint8Array): void;
+  /** The weight files that are to come, in order. */
+  wanted(): string[];
+  begin(name: string, length?: number): void;
+  push(bytes: Uint8Array): void;
+  /** Until the device has taken what was pushed. */
+  settle(): Promise<void>;
+  end(): void;
+  /** Nothing can be added after it; `free` still has to be called where it fails. */
+  finish(): Promise<EngineModel>;
+  free(): void;
+}
+
+/** A loaded model. One call at a time. */
+export interface EngineModel {
+  info(): ModelInfo;
+  tokenize(text: string): Uint32Array;
+  detokenize(tokens: Uint32Array): string;
+  applyTemplate(messages: readonly Message[], addGenerationPrompt: boolean): string;
+  /** Begins a generation; one that was going on is dropped. */
+  start(prompt: string | readonly Message[], options: SamplingOptions): void;
+  /** One step; undefined when the generation has ended. A step that yields no token yet has none. */
+  next(): Promise<Partial<Chunk> | undefined>;
+  /** What the generation has come to so far. */
+  result(): Result;
+  free(): void;
+}
+
+/** The module. */
+export interface Engine {
+  open(options: EngineOptions): Promise<EngineLoading>;
+  /** Bytes of the module's memory; it never shrinks, so this is also the most that it had. */
+  memoryBytes(): number;
+}
+
+/** Starts the module; each worker does it once. */
+export type StartEngine = () => Promise<Engine>;

@@ -1,0 +1,144 @@
+// Requests -> the engine, one step at a time -> replies. What the worker runs; it knows nothing of workers.
+
+import type { Engine, EngineModel, StartEngine } from "./engine.js";
+import { OrielError, aborted, toWire } from "./errors.js";
+import { loadModel } from "./loading.js";
+import type { Message, SamplingOptions } from "./options.js";
+import type { Calls, Reply, Request } from "./protocol.js";
+
+type Call = Extract<Request, { kind: "call" }>;
+type Gives = Calls[keyof Calls]["gives"];
+
+/** How a call in progress is ended from outside. */
+interface Ending {
+  abort: AbortController;
+  stopped: boolean;
+}
+
+/**
+ * Owns one engine and at most one model. Generations take turns in the order in which they came; short calls come in
+ * between two tokens. The engine is never entered twice.
+ */
+export class Host {
+  readonly #post: (reply: Reply) => void;
+  readonly #startEngine: StartEngine;
+  readonly #endings = new Map<number, Ending>();
+  readonly #engineTurns = new Turns();
+  readonly #generationTurns = new Turns();
+  #model: EngineModel | undefined;
+
+  constructor(startEngine: StartEngine, post: (reply: Reply) => void) {
+    this.#startEngine = startEngine;
+    this.#post = post;
+  }
+
+  /** Takes a message from the page; never throws. */
+  receive(request: Request): void {
+    if (request.kind === "call") {
+      void this.#answer(request);
+      return;
+    }
+    const ending = this.#endings.get(request.id);
+    if (request.kind === "stop" && ending) ending.stopped = true;
+    else ending?.abort.abort();
+  }
+
+  async #answer(call: Call): Promise<void> {
+    const { id } = call;
+    const ending: Ending = { abort: new AbortController(), stopped: false };
+    this.#endings.set(id, ending);
+    try {
+      this.#post({ kind: "done", id, gives: await this.#call(call, ending) });
+    } catch (error) {
+      this.#post({ kind: "failed", id, error: toWire(error) });
+    } finally {
+      this.#endings.delete(id);
+    }
+  }
+
+  #call(call: Call, ending: Ending): Promise<Gives> {
+    switch (call.name) {
+      case "load":
+        return this.#engineTurns.take(() => this.#load(call.id, call.takes, ending.abort.signal));
+      case "generate": {
+        const { prompt, options } = call.takes;
+        return this.#generationTurns.take(() => this.#generate(call.id, prompt, options, ending));
+      }
+      case "tokenize":
+        return this.#engineTurns.take(() => Array.from(this.#loaded().tokenize(call.takes.text)));
+      case "detokenize":
+        return this.#engineTurns.take(() => this.#loaded().detokenize(Uint32Array.from(call.takes.tokens)));
+      case "applyTemplate": {
+        const { messages, addGenerationPrompt } = call.takes;
+        return this.#engineTurns.take(() => this.#loaded().applyTemplate(messages, addGenerationPrompt));
+      }
+      case "dispose":
+        return this.#dispose();
+    }
+  }
+
+  async #load(id: number, { wanted, options }: Calls["load"]["takes"], signal: AbortSignal): Promise<Gives> {
+    if (this.#model) throw new OrielError("option", "this worker holds a model already");
+    const engine: Engine = await this.#startEngine();
+    const report = (progress: Extract<Reply, { kind: "progress" }>["progress"]) =>
+      this.#post({ kind: "progress", id, progress });
+    this.#model = await loadModel(engine, wanted, options, report, signal);
+    return { ...this.#model.info(), wasmBytes: engine.memoryBytes() };
+  }
+
+  async #generate(id: number, prompt: string | Message[], options: SamplingOptions, ending: Ending): Promise<Gives> {
+    const { signal } = ending.abort;
+    const step = <T>(run: (model: EngineModel) => T | Promise<T>) =>
+      this.#engineTurns.take(() => {
+        if (signal.aborted) throw aborted(signal);
+        return run(this.#loaded());
+      });
+    await step((model) => model.start(prompt, options));
+    while (!ending.stopped) {
+      const chunk = await step((model) => model.next());
+      if (!chunk) return step((model) => model.result());
+      const { token, text = "" } = chunk;
+      if (token !== undefined) this.#post({ kind: "chunk", id, chunk: { token, text } });
+      // Lets messages in: an engine that never leaves the processor would not notice that it is to stop.
+      await nextTask();
+    }
+    return step((model) => ({ ...model.result(), finishReason: "abort" }));
+  }
+
+  async #dispose(): Promise<null> {
+    for (const { abort } of this.#endings.values()) abort.abort();
+    await this.#engineTurns.take(() => {
+      this.#model?.free();
+      this.#model = undefined;
+    });
+    return null;
+  }
+
+  #loaded(): EngineModel {
+    if (this.#model) return this.#model;
+    throw new OrielError("disposed", "the model was disposed of");
+  }
+}
+
+/** Runs what it is given one after another, in order, whatever the outcome of those before. */
+class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  take<T>(run: () => T | Promise<T>): Promise<T> {
+    const turn = this.#last.then(run);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+/** A task of the event loop later, so that messages that have come are heard. */
+function nextTask(): Promise<void> {
+  return new Promise((done) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      done();
+    };
+    port2.postMessage(null);
+  });
+}

@@ -1,0 +1,144 @@
+// Files, one after another -> the core, in small pieces: the whole file never stands in memory.
+
+import { ask, chunks, readWhole, sniff, type Opened } from "./bytes.js";
+import type { Engine, EngineLoading, EngineModel, EngineOptions } from "./engine.js";
+import { OrielError, aborted } from "./errors.js";
+import type { Progress } from "./options.js";
+import { resolve, type SideFile } from "./resolve.js";
+import type { NamedPlace, Wanted } from "./source.js";
+
+/** The most that is handed to the core at once. */
+const PIECE_BYTES = 2 ** 20;
+/** How much may wait to be copied to the device. */
+const UNSETTLED_BYTES = 32 * 2 ** 20;
+/** How often progress is told. */
+const REPORT_MS = 100;
+
+/**
+ * Loads a model. Whatever goes wrong, nothing of it stays on the device.
+ * @throws what the files, the network and the core throw; `aborted`.
+ */
+export async function loadModel(
+  engine: Engine,
+  wanted: Wanted,
+  options: EngineOptions,
+  report: (progress: Progress) => void,
+  signal: AbortSignal,
+): Promise<EngineModel> {
+  const listing = await resolve(wanted, signal);
+  const loading = await engine.open(options);
+  let model: EngineModel;
+  try {
+    await Promise.all(listing.side.map((file) => readSide(file, signal))).then((files) => {
+      for (const { name, bytes } of files) if (bytes) loading.sideFile(name, bytes);
+    });
+    const weights = listing.weights(loading.wanted());
+    const tally = new Tally(weights, report);
+    for (const file of weights) await stream(loading, await ask(file, signal), tally, signal);
+    tally.tell({ phase: "compile", loaded: 0, total: 1 });
+    if (signal.aborted) throw aborted(signal);
+    model = await loading.finish();
+    tally.tell({ phase: "compile", loaded: 1, total: 1 });
+    if (!signal.aborted) tally.tell({ phase: "ready", loaded: tally.fetched, total: tally.fetched });
+  } catch (error) {
+    letGo(loading);
+    throw error;
+  }
+  if (!signal.aborted) return model;
+  letGo(model);
+  throw aborted(signal);
+}
+
+/** Frees, even an engine that has just failed and fails again at this. */
+function letGo(held: { free(): void }): void {
+  try {
+    held.free();
+  } catch {
+    // The error that led here says more, and the worker's end will free the rest.
+  }
+}
+
+async function readSide(file: SideFile, signal: AbortSignal): Promise<{ name: string; bytes?: Uint8Array }> {
+  try {
+    return { name: file.name, bytes: await readWhole(await ask(file, signal), signal) };
+  } catch (error) {
+    const absent = error instanceof OrielError && (error.code === "not-found" || error.code === "not-a-model");
+    if (absent && !file.needed) return { name: file.name };
+    throw error;
+  }
+}
+
+/** One weight file through to the device. */
+async function stream(loading: EngineLoading, opened: Opened, tally: Tally, signal: AbortSignal): Promise<void> {
+  tally.open(opened);
+  loading.begin(opened.name, opened.exact ? opened.length : undefined);
+  let first = true;
+  for await (const chunk of chunks(opened, signal)) {
+    if (first) sniff(opened.name, chunk);
+    first = false;
+    for (let at = 0; at < chunk.byteLength; at += PIECE_BYTES) {
+      const piece = chunk.subarray(at, at + PIECE_BYTES);
+      loading.push(piece);
+      tally.push(piece.byteLength);
+      if (tally.unsettled < UNSETTLED_BYTES) continue;
+      await loading.settle();
+      tally.settle();
+    }
+  }
+  await loading.settle();
+  tally.settle();
+  loading.end();
+  tally.tell({ phase: "verify", loaded: tally.fetched, total: tally.total });
+}
+
+/** Counts bytes over all weight files, and tells of them now and then. */
+class Tally {
+  fetched = 0;
+  unsettled = 0;
+  #source: Progress["source"] = "network";
+  #lengths: (number | undefined)[];
+  #opened = 0;
+  #told = 0;
+
+  constructor(
+    weights: readonly NamedPlace[],
+    private readonly report: (progress: Progress) => void,
+  ) {
+    this.#lengths = weights.map((file) => file.size);
+  }
+
+  /** Bytes in all, once every file's length is known and none has proved longer. */
+  get total(): number | null {
+    let total = 0;
+    for (const length of this.#lengths) {
+      if (length === undefined) return null;
+      total += length;
+    }
+    return this.fetched > total ? null : total;
+  }
+
+  open(opened: Opened): void {
+    this.#source = opened.source;
+    this.#lengths[this.#opened] = opened.length;
+    this.#opened += 1;
+  }
+
+  push(bytes: number): void {
+    this.fetched += bytes;
+    this.unsettled += bytes;
+    const now = performance.now();
+    if (now - this.#told < REPORT_MS) return;
+    this.#told = now;
+    this.tell({ phase: "fetch", loaded: this.fetched, total: this.total });
+  }
+
+  settle(): void {
+    this.unsettled = 0;
+    this.tell({ phase: "fetch", loaded: this.fetched, total: this.total });
+    this.tell({ phase: "upload", loaded: this.fetched, total: this.total });
+  }
+
+  tell(progress: Omit<Progress, "source">): void {
+    this.report({ ...progress, source: this.#source });
+  }
+}

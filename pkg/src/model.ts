@@ -1,0 +1,62 @@
+// A loaded model: what it is, and what can be asked of it.
+
+import type { Client } from "./client.js";
+import { OrielError } from "./errors.js";
+import { generateOptions, messages as checkedMessages, type GenerateOptions, type Message } from "./options.js";
+import type { LoadedInfo } from "./protocol.js";
+import { Run } from "./run.js";
+import { Session, type SessionOptions } from "./session.js";
+
+/** A model in its worker. Calls may overlap: they take turns. */
+export class Model implements AsyncDisposable {
+  /** What the model is and where it runs. */
+  readonly info: LoadedInfo;
+  readonly #client: Client;
+
+  /** @internal */
+  constructor(client: Client, info: LoadedInfo) {
+    this.#client = client;
+    this.info = info;
+  }
+
+  /** Continues a text, or answers a conversation by the model's chat template. */
+  generate(prompt: string | readonly Message[], options?: GenerateOptions): Run {
+    const given = typeof prompt === "string" ? prompt : checkedMessages(prompt);
+    return new Run(this.#client, Promise.resolve(given), generateOptions(options));
+  }
+
+  /** Begins a conversation. */
+  session(options?: SessionOptions): Session {
+    return new Session(this.#client, options);
+  }
+
+  /** The tokens of a text, as `generate` would read it. */
+  tokenize(text: string): Promise<number[]> {
+    if (typeof text !== "string") return Promise.reject(new OrielError("option", "tokenize: expected a text"));
+    return this.#client.call("tokenize", { text }).done;
+  }
+
+  /** The text of tokens, special ones included. */
+  detokenize(tokens: Iterable<number>): Promise<string> {
+    return this.#client.call("detokenize", { tokens: Array.from(tokens) }).done;
+  }
+
+  /** A conversation as the text that the model reads, by its chat template. */
+  async applyTemplate(messages: readonly Message[], options: { addGenerationPrompt?: boolean } = {}): Promise<string> {
+    const { addGenerationPrompt = true, ...rest } = options;
+    const [unknown] = Object.keys(rest);
+    if (unknown !== undefined) {
+      throw new OrielError("option", `applyTemplate: ${unknown} is not an option; supported: addGenerationPrompt`);
+    }
+    return this.#client.call("applyTemplate", { messages: checkedMessages(messages), addGenerationPrompt }).done;
+  }
+
+  /** Frees the model, on the GPU too. What is going on rejects with `disposed`. */
+  dispose(): Promise<void> {
+    return this.#client.close(new OrielError("disposed", "the model was disposed of"));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}

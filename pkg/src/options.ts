@@ -1,0 +1,172 @@
+// Options as callers write them -> the same, checked: an unknown name or a wrong type throws, none is ignored.
+// Ranges are the core's to check, so that they stand in one place.
+
+import { OrielError } from "./errors.js";
+
+/** How a model is loaded. */
+export interface LoadOptions {
+  /** Aborts the load and frees what it has taken. */
+  signal?: AbortSignal | undefined;
+  /** Told how the load goes on, at most about ten times a second. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /** `auto` is `webgpu`; `cpu` is the reference arithmetic: exact, and slow. */
+  device?: "auto" | "webgpu" | "cpu" | undefined;
+  /** Positions that the model can attend to at once; default: the model's own, bounded by the core. */
+  context?: number | undefined;
+  /** What float matrices become at load; `auto` keeps a quantised file's own and takes f16 otherwise. */
+  precision?: "auto" | "f32" | "f16" | "q8" | "q4" | undefined;
+  /** The address that answers `hf:` names; default `https://huggingface.co`. */
+  hub?: string | URL | undefined;
+  /** The branch, tag or commit of an `hf:` name; default `main`. */
+  revision?: string | undefined;
+}
+
+/** How far a load has come. Bytes are fetched and uploaded in turns, so both phases are reported in turns. */
+export interface Progress {
+  /** What this report is about. */
+  phase: "fetch" | "verify" | "upload" | "compile" | "ready";
+  /** Bytes done; for `compile`, 0 or 1. */
+  loaded: number;
+  /** Bytes in all, once they are known. */
+  total: number | null;
+  /** Where the bytes come from. */
+  source: "network" | "file";
+}
+
+/** How tokens are chosen and when they end. */
+export interface SamplingOptions {
+  /** The most new tokens. */
+  maxTokens?: number | undefined;
+  /** 0 takes the likeliest token each time. */
+  temperature?: number | undefined;
+  /** Only the k likeliest; 0 for all. */
+  topK?: number | undefined;
+  /** Only the likeliest whose probabilities sum to p. */
+  topP?: number | undefined;
+  /** Only those at least p times as likely as the likeliest. */
+  minP?: number | undefined;
+  /** Divides the logits of tokens that have occurred; 1 for none. */
+  repetitionPenalty?: number | undefined;
+  /** Subtracted once for each occurrence among the new tokens. */
+  frequencyPenalty?: number | undefined;
+  /** Subtracted once from each token that has occurred among the new ones. */
+  presencePenalty?: number | undefined;
+  /** Same seed, same device, same text. */
+  seed?: number | undefined;
+  /** Ends the text before one of these. */
+  stop?: string | readonly string[] | undefined;
+  /** Go on past the model's own end tokens. */
+  ignoreEos?: boolean | undefined;
+}
+
+/** What a generation takes besides its prompt. */
+export interface GenerateOptions extends SamplingOptions {
+  /** Aborts this generation: its iterator and `result` throw. `run.stop()` ends it and keeps the text. */
+  signal?: AbortSignal | undefined;
+}
+
+/** One turn of a conversation. */
+export interface Message {
+  role: "system" | "user" | "assistant" | (string & {});
+  content: string;
+}
+
+/** What is wrong with a value, or nothing. */
+type Rule = (value: unknown) => string | undefined;
+
+const number: Rule = (value) =>
+  typeof value === "number" && Number.isFinite(value) ? undefined : "expected a number";
+const whole: Rule = (value) =>
+  Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : "expected a whole number, 0 or more";
+const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "expected true or false");
+const text: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "expected a text");
+const address: Rule = (value) => (value instanceof URL ? undefined : text(value));
+const texts: Rule = (value) =>
+  typeof value === "string" || (Array.isArray(value) && value.every((item) => typeof item === "string"))
+    ? undefined
+    : "expected a string or an array of strings";
+const signal: Rule = (value) => (value instanceof AbortSignal ? undefined : "expected an AbortSignal");
+const callback: Rule = (value) => (typeof value === "function" ? undefined : "expected a function");
+const oneOf = (...names: string[]): Rule => (value) =>
+  names.includes(value as string) ? undefined : `expected ${names.map((name) => `"${name}"`).join(", ")}`;
+
+/** A rule for every option of T: a new option without one does not compile. */
+export type Rules<T> = { [Name in keyof Required<T>]: Rule };
+
+const LOAD: Rules<LoadOptions> = {
+  signal,
+  onProgress: callback,
+  device: oneOf("auto", "webgpu", "cpu"),
+  context: whole,
+  precision: oneOf("auto", "f32", "f16", "q8", "q4"),
+  hub: address,
+  revision: text,
+};
+
+const SAMPLING: Rules<SamplingOptions> = {
+  maxTokens: whole,
+  temperature: number,
+  topK: whole,
+  topP: number,
+  minP: number,
+  repetitionPenalty: number,
+  frequencyPenalty: number,
+  presencePenalty: number,
+  seed: whole,
+  stop: texts,
+  ignoreEos: flag,
+};
+
+const GENERATE: Rules<GenerateOptions> = { ...SAMPLING, signal };
+
+/** The options of `load`, checked. */
+export function loadOptions(given: LoadOptions | undefined): LoadOptions {
+  return checked("load", given, LOAD);
+}
+
+/** The options of `generate` and `send`, checked. */
+export function generateOptions(given: GenerateOptions | undefined): GenerateOptions {
+  return checked("generate", given, GENERATE);
+}
+
+/** A conversation, checked and copied. */
+export function messages(given: unknown): Message[] {
+  if (!Array.isArray(given)) throw new OrielError("option", "messages: expected an array of { role, content }");
+  return given.map((message: unknown, place) => {
+    const { role, content, ...rest } = (message ?? {}) as Record<string, unknown>;
+    if (typeof role !== "string" || typeof content !== "string") {
+      throw new OrielError("option", `messages[${place}]: expected { role, content }, both strings`);
+    }
+    const [extra] = Object.keys(rest);
+    if (extra !== undefined) throw new OrielError("option", `messages[${place}].${extra} is not supported`);
+    return { role, content };
+  });
+}
+
+/**
+ * The given options without those that are undefined.
+ * @throws OrielError `option` for a name that is not in `rules`, or a value that its rule refuses.
+ */
+export function checked<T extends object>(call: string, given: T | undefined, rules: Rules<T>): T {
+  if (given === undefined) return {} as T;
+  if (typeof given !== "object" || given === null) {
+    throw new OrielError("option", `${call}: expected an object of options, found ${show(given)}`);
+  }
+  const kept: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(rules, name)) {
+      const known = Object.keys(rules).join(", ");
+      throw new OrielError("option", `${call}: ${name} is not an option; supported: ${known}`);
+    }
+    if (value === undefined) continue;
+    const fault = rules[name as keyof T](value);
+    if (fault !== undefined) throw new OrielError("option", `${call}: ${name} is ${show(value)}; ${fault}`);
+    kept[name] = value;
+  }
+  return kept as T;
+}
+
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  return typeof value === "object" && value !== null ? `a ${value.constructor?.name ?? "object"}` : String(value);
+}

@@ -1,0 +1,42 @@
+// What the page and the worker say to each other.
+
+import type { Chunk, ModelInfo, EngineOptions, Result } from "./engine.js";
+import type { WireError } from "./errors.js";
+import type { Message, Progress, SamplingOptions } from "./options.js";
+import type { Wanted } from "./source.js";
+
+/** A call by name, with what it takes and gives. */
+export interface Calls {
+  /** The one model of this worker. */
+  load: { takes: { wanted: Wanted; options: EngineOptions }; gives: LoadedInfo };
+  /** Chunks come as messages of their own until it is done. */
+  generate: { takes: { prompt: string | Message[]; options: SamplingOptions }; gives: Result };
+  tokenize: { takes: { text: string }; gives: number[] };
+  detokenize: { takes: { tokens: number[] }; gives: string };
+  applyTemplate: { takes: { messages: Message[]; addGenerationPrompt: boolean }; gives: string };
+  /** Frees everything; the worker can be ended then. */
+  dispose: { takes: object; gives: null };
+}
+
+/** What is known once a model is loaded. */
+export interface LoadedInfo extends ModelInfo {
+  /** The most bytes that the WebAssembly memory had while loading. */
+  wasmBytes: number;
+}
+
+export type CallName = keyof Calls;
+
+/** To the worker. */
+export type Request =
+  | { [Name in CallName]: { kind: "call"; id: number; name: Name; takes: Calls[Name]["takes"] } }[CallName]
+  /** Ends the call by an error, as soon as it can. */
+  | { kind: "abort"; id: number }
+  /** Ends a generation after the token that it is at; its result is what it has. */
+  | { kind: "stop"; id: number };
+
+/** To the page. */
+export type Reply =
+  | { kind: "progress"; id: number; progress: Progress }
+  | { kind: "chunk"; id: number; chunk: Chunk }
+  | { kind: "done"; id: number; gives: Calls[CallName]["gives"] }
+  | { kind: "failed"; id: number; error: WireError };

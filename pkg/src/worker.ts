@@ -1,0 +1,25 @@
+// The worker: WebAssembly starts here, and requests from the page go to it.
+
+import start, { Loading } from "./wasm/oriel.js";
+import type { Engine } from "./engine.js";
+import { Host } from "./host.js";
+import type { Reply, Request } from "./protocol.js";
+
+/** What of a worker's scope is used; the types of pages and workers can't be had at once. */
+interface WorkerScope {
+  postMessage(message: Reply): void;
+  onmessage: ((event: MessageEvent<Request>) => void) | null;
+}
+
+const scope = globalThis as unknown as WorkerScope;
+
+async function startEngine(): Promise<Engine> {
+  const { memory } = await start();
+  return {
+    open: (options) => Loading.open(options),
+    memoryBytes: () => memory.buffer.byteLength,
+  };
+}
+
+const host = new Host(startEngine, (reply) => scope.postMessage(reply));
+scope.onmessage = ({ data }) => host.receive(data);

@@ -1,0 +1,271 @@
+// The page's end and the worker's end, joined by a channel, over an engine that counts: queues, stops, aborts, frees.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { sources, thrown } from "./sources.mjs";
+
+const { Client, Host, Model, OrielError } = await sources(["client", "host", "model", "errors"]);
+
+const MIB = 2 ** 20;
+
+/** An engine whose model says one letter a step; `log` has what was done to it, and it can be told to fail. */
+class Counting {
+  log = [];
+  alive = 0;
+  busy = false;
+  pushed = 0;
+  unsettled = 0;
+  failAt = {};
+
+  #enter(what) {
+    assert.ok(!this.busy, `${what} while the engine is busy`);
+    this.log.push(what);
+    const error = this.failAt[what];
+    if (error) throw error;
+  }
+
+  async #while(action) {
+    this.busy = true;
+    await new Promise((done) => setTimeout(done, 1));
+    this.busy = false;
+    return action?.();
+  }
+
+  memoryBytes = () => 7;
+
+  async open(options) {
+    this.#enter("open");
+    this.options = options;
+    this.alive += 1;
+    const free = () => {
+      this.#enter("free");
+      this.alive -= 1;
+    };
+    return {
+      free,
+      wanted: () => [],
+      sideFile: () => this.#enter("sideFile"),
+      begin: (name, length) => this.#enter(`begin ${name} ${length}`),
+      push: (bytes) => {
+        assert.ok(bytes.byteLength <= MIB, "a piece is too large");
+        this.pushed += bytes.byteLength;
+        this.unsettled += bytes.byteLength;
+        assert.ok(this.unsettled <= 34 * MIB, "too much waits to be settled");
+      },
+      settle: () => {
+        this.#enter("settle");
+        return this.#while(() => (this.unsettled = 0));
+      },
+      end: () => this.#enter("end"),
+      finish: () => {
+        this.#enter("finish");
+        return this.#while(() => this.#model(free));
+      },
+    };
+  }
+
+  #model(free) {
+    let said;
+    const result = () => ({ text: said.map(({ text }) => text).join(""), tokens: said.map(({ token }) => token), finishReason: "length" });
+    return {
+      free,
+      result,
+      info: () => ({ architecture: "counting" }),
+      tokenize: (text) => (this.#enter("tokenize"), Uint32Array.from(text, (letter) => letter.charCodeAt(0))),
+      detokenize: (tokens) => String.fromCharCode(...tokens),
+      applyTemplate: (messages, more) => JSON.stringify(messages) + more,
+      start: (prompt, { maxTokens = 1e9 }) => {
+        this.#enter(`start ${typeof prompt === "string" ? prompt : prompt.map(({ content }) => content).join("|")}`);
+        said = [];
+        said.left = maxTokens;
+      },
+      next: () => {
+        this.#enter("next");
+        return this.#while(() => {
+          if (said.left-- === 0) return undefined;
+          said.push({ token: said.length, text: "abcdefghij"[said.length % 10] });
+          return said.at(-1);
+        });
+      },
+    };
+  }
+}
+
+/** The two ends of a worker that is none, and how to load a model through it. */
+function join(engine = new Counting()) {
+  const { port1, port2 } = new MessageChannel();
+  const host = new Host(async () => engine, (reply) => port2.postMessage(reply));
+  port2.on("message", (request) => host.receive(request));
+  const worker = {
+    terminated: false,
+    postMessage: (message) => port1.postMessage(message),
+    terminate() {
+      this.terminated = true;
+      port1.close();
+    },
+  };
+  port1.on("message", (data) => worker.onmessage({ data }));
+  const client = new Client(worker);
+  const load = (listener, blob = new Blob(["GGUF"])) => {
+    const wanted = { kind: "files", side: [], weights: [{ name: "m.gguf", place: { blob }, size: blob.size }] };
+    return client.call("load", { wanted, options: { device: "auto", precision: "auto" } }, listener).done;
+  };
+  return { engine, client, worker, load, model: async () => new Model(client, await load()) };
+}
+
+test("a file goes in small pieces, settled now and then, with progress in order", async () => {
+  const { engine, client, load } = join();
+  const progress = [];
+  const info = await load({ onProgress: (report) => progress.push(report) }, new Blob([new Uint8Array(70 * MIB)]));
+  assert.deepEqual(info, { architecture: "counting", wasmBytes: 7 });
+  assert.equal(engine.pushed, 70 * MIB);
+  assert.ok(engine.log.filter((what) => what === "settle").length >= 3);
+  assert.deepEqual(engine.log.slice(0, 2), ["open", `begin m.gguf ${70 * MIB}`]);
+
+  const phases = progress.map(({ phase }) => phase).filter((phase, place, all) => phase !== all[place - 1]);
+  assert.deepEqual(phases.slice(-4), ["upload", "verify", "compile", "ready"]);
+  for (const phase of ["fetch", "upload"]) {
+    const loaded = progress.filter((report) => report.phase === phase).map((report) => report.loaded);
+    assert.deepEqual(loaded, loaded.toSorted((a, b) => a - b));
+    assert.equal(loaded.at(-1), 70 * MIB);
+  }
+  assert.ok(progress.every(({ source, total }) => source === "file" && total !== null));
+  await client.close(new OrielError("disposed", ""));
+});
+
+test("a generation streams, and comes to a result", async () => {
+  const model = await join().model();
+  const run = model.generate("x", { maxTokens: 3 });
+  const chunks = [];
+  for await (const chunk of run) chunks.push(chunk.text);
+  assert.deepEqual(chunks, ["a", "b", "c"]);
+  assert.deepEqual(await run.result, { text: "abc", tokens: [0, 1, 2], finishReason: "length" });
+  const again = [];
+  for await (const { token } of run) again.push(token);
+  assert.deepEqual(again, [0, 1, 2]);
+  await model.dispose();
+});
+
+test("generations take turns; a short call comes in between two tokens", async () => {
+  const { engine, model: start } = join();
+  const model = await start();
+  const first = model.generate("1", { maxTokens: 5 });
+  const second = model.generate("2", { maxTokens: 1 });
+  for await (const _ of first) break; // the first token is out: now something short
+  assert.deepEqual(await model.tokenize("A"), [65]);
+  const results = await Promise.all([first.result, second.result]);
+  assert.deepEqual(results.map(({ tokens }) => tokens.length > 0), [true, true]);
+  const order = engine.log.filter((what) => /^(start|tokenize)/.test(what));
+  assert.deepEqual(order, ["start 1", "tokenize", "start 2"]);
+  await model.dispose();
+});
+
+test("stop ends a generation within a token, and keeps what it has", async () => {
+  const { engine, model: start } = join();
+  const model = await start();
+  const run = model.generate("x");
+  let seen = 0;
+  for await (const _ of run) if (++seen === 3) run.stop();
+  const result = await run.result;
+  assert.equal(result.finishReason, "abort");
+  assert.ok(seen <= 4 && result.tokens.length === seen, `${seen} tokens were seen`);
+  const steps = engine.log.filter((what) => what === "next").length;
+  await new Promise((done) => setTimeout(done, 20));
+  assert.equal(engine.log.filter((what) => what === "next").length, steps);
+
+  const left = model.generate("y");
+  for await (const _ of left) break;
+  assert.equal((await left.result).finishReason, "abort");
+  await model.dispose();
+});
+
+test("an abort makes iterator and result throw, at once, and the next generation runs", async () => {
+  const model = await join().model();
+  const controller = new AbortController();
+  const run = model.generate("x", { signal: controller.signal });
+  const error = await thrown(async () => {
+    for await (const _ of run) controller.abort("enough");
+  });
+  assert.deepEqual([error.name, error.code, error.cause], ["AbortError", "aborted", "enough"]);
+  assert.equal(await thrown(run.result), error);
+  assert.equal((await thrown(model.generate("x", { signal: AbortSignal.abort() }).result)).code, "aborted");
+  assert.equal((await model.generate("z", { maxTokens: 2 }).result).text, "ab");
+  await model.dispose();
+});
+
+test("a chat carries what was said; a failed turn leaves no trace, a stopped one stays", async () => {
+  const { engine, model: start } = join();
+  const model = await start();
+  const chat = model.session({ system: "S" });
+  const turns = [chat.send("1", { maxTokens: 1 }), chat.send("2", { maxTokens: 2 })];
+  await Promise.all(turns.map(({ result }) => result));
+  assert.equal((await thrown(chat.send("3", { signal: AbortSignal.abort() }).result)).code, "aborted");
+  const stopped = chat.send("4");
+  for await (const _ of stopped) break;
+  const { text } = await stopped.result;
+  await chat.send("5", { maxTokens: 0 }).result;
+  const starts = engine.log.filter((what) => what.startsWith("start"));
+  assert.deepEqual(starts, ["start S|1", "start S|1|a|2", "start S|1|a|2|ab|4", `start S|1|a|2|ab|4|${text}|5`]);
+  assert.equal(chat.messages.length, 9);
+  await model.dispose();
+});
+
+test("an aborted load frees everything, whenever it comes", async () => {
+  for (const when of ["fetch", "verify", "compile"]) {
+    const { engine, client, load } = join();
+    const controller = new AbortController();
+    const onProgress = ({ phase }) => phase === when && controller.abort();
+    const error = await thrown(load({ onProgress, signal: controller.signal }, new Blob([new Uint8Array(40 * MIB)])));
+    assert.equal(error.code, "aborted");
+    await client.close(error);
+    assert.equal(engine.alive, 0, when);
+  }
+});
+
+test("an error of the core crosses with its code, and frees everything", async () => {
+  for (const where of ["begin m.gguf 4", "settle", "end", "finish"]) {
+    const { engine, client, load } = join();
+    engine.failAt[where] = { code: "unsupported", message: "blk.0.attn_q.weight: q2_k is not supported" };
+    const error = await thrown(load());
+    assert.ok(error instanceof OrielError);
+    assert.deepEqual([error.code, error.message], ["unsupported", "blk.0.attn_q.weight: q2_k is not supported"]);
+    assert.equal(engine.alive, 0, where);
+    await client.close(error);
+  }
+});
+
+test("an error in a generation does not hurt the next one", async () => {
+  const { engine, model: start } = join();
+  const model = await start();
+  engine.failAt.next = { code: "device", message: "no" };
+  assert.equal((await thrown(model.generate("x").result)).code, "device");
+  engine.failAt = {};
+  assert.equal((await model.generate("x", { maxTokens: 1 }).result).text, "a");
+  await model.dispose();
+});
+
+test("dispose frees, ends the worker, and rejects what was going on", async () => {
+  const { engine, worker, model: start } = join();
+  await (async () => {
+    const model = await start();
+    const run = model.generate("x");
+    for await (const _ of run) {
+      await Promise.all([model.dispose(), model.dispose()]);
+      break;
+    }
+    assert.equal((await thrown(run.result)).code, "disposed");
+    assert.equal((await thrown(model.tokenize("x"))).code, "disposed");
+  })();
+  assert.deepEqual([engine.alive, worker.terminated], [0, true]);
+});
+
+test("a worker that dies fails every call, now and later", async () => {
+  const { worker, model: start } = join();
+  const model = await start();
+  const run = model.generate("x");
+  worker.onerror({ message: "unreachable" });
+  const error = await thrown(run.result);
+  assert.deepEqual([error.code, error.recoverable], ["engine", true]);
+  assert.equal((await thrown(model.tokenize("x"))).code, "engine");
+  await model.dispose();
+});
