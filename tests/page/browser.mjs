@@ -1,0 +1,73 @@
+// Chromium with WebGPU on any machine, and the few things that tests do with the page in it.
+
+import { chromium } from "playwright-core";
+
+/** On a machine without a GPU, Chromium computes on the processor; quiet, as nothing outside is to be asked. */
+const FLAGS = [
+  "--no-sandbox",
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
+/** Starts the browser that ORIEL_BROWSER names. */
+export async function launch() {
+  const executablePath = process.env.ORIEL_BROWSER;
+  if (!executablePath) throw new Error("ORIEL_BROWSER names no browser; `cargo xtask` sets it");
+  return chromium.launch({ executablePath, args: FLAGS });
+}
+
+/** What the page's console said of errors, for tests that expect silence. */
+export function complaints(page) {
+  const heard = [];
+  page.on("console", (message) => message.type() === "error" && heard.push(message.text()));
+  page.on("pageerror", (error) => heard.push(String(error)));
+  return heard;
+}
+
+/** Waits until the page is in one of these states. */
+export function state(page, ...states) {
+  const wanted = states.map((name) => `body[data-state="${name}"]`).join(", ");
+  return page.locator(wanted).waitFor({ state: "attached" });
+}
+
+/** Loads a model by its address, and waits until it is there or the page says why not. */
+export async function loadModel(page, address) {
+  if (await page.locator("#chooser").isHidden()) await page.click("#choose");
+  await page.fill("#address", address);
+  await page.click("#load-address");
+  await page.locator('body[data-state="ready"], #notice:not([hidden])').first().waitFor({ state: "attached" });
+}
+
+/** Types a prompt, sends it, and waits for the whole answer. */
+export async function ask(page, prompt) {
+  await send(page, prompt);
+  await page.locator('#messages li:last-child[data-role="assistant"]:is([data-state="done"], [data-state="failed"])').waitFor();
+  return answer(page);
+}
+
+/** Types a prompt and sends it. */
+export async function send(page, prompt) {
+  await page.fill("#prompt", prompt);
+  await page.press("#prompt", "Enter");
+}
+
+/** The words of the newest answer. */
+export function answer(page) {
+  return page.locator('#messages li[data-role="assistant"]').last().locator(".words").innerText();
+}
+
+/** Sets fields of the settings form by name. */
+export async function settings(page, values) {
+  for (const [name, value] of Object.entries(values)) await page.fill(`#settings [name="${name}"]`, String(value));
+}
+
+/** The figures beside the conversation: name to text. */
+export function figures(page) {
+  return page.locator("#figures [data-figure]").evaluateAll((all) =>
+    Object.fromEntries(all.map((figure) => [figure.dataset.figure, figure.textContent])),
+  );
+}

@@ -1,0 +1,95 @@
+// The model bar: the demo model, an address or a name, files chosen or dropped -> what is to be loaded.
+
+import { bytes } from "./format.js";
+
+export class Chooser {
+  #root = document.querySelector("#chooser");
+  #toggle = document.querySelector("#choose");
+  #name = document.querySelector("#model-name");
+  #facts = document.querySelector("#model-facts");
+  #onChoose;
+
+  /** `onChoose` is given `{ source, name }`, or nothing for the demo model. */
+  constructor({ onChoose }) {
+    this.#onChoose = onChoose;
+    this.open = true;
+    this.#toggle.addEventListener("click", () => {
+      this.open = !this.open;
+      this.#root.scrollIntoView({ block: "nearest" });
+    });
+    this.#listen("#demo-form", "submit", () => onChoose());
+    this.#listen("#address-form", "submit", ({ target }) => {
+      const source = target.address.value.trim();
+      onChoose({ source, name: source.replace(/^hf:/, "").replace(/^.*:\/\/[^/]*\//, "") });
+    });
+    this.#listen("#file", "change", ({ target }) => {
+      this.#files([...target.files]);
+      target.value = "";
+    });
+    this.#acceptDrops(document.querySelector("#drop"));
+  }
+
+  get open() {
+    return !this.#root.hidden;
+  }
+
+  set open(open) {
+    this.#root.hidden = !open;
+    this.#toggle.hidden = open && this.name === undefined;
+    this.#toggle.setAttribute("aria-expanded", String(open));
+  }
+
+  /** The model that is coming or in; undefined for none. */
+  get name() {
+    return this.#name.dataset.model;
+  }
+
+  set name(name) {
+    this.#name.textContent = name ?? "No model yet";
+    this.#facts.textContent = "";
+    if (name === undefined) delete this.#name.dataset.model;
+    else this.#name.dataset.model = name;
+    this.open = name === undefined;
+  }
+
+  /** The model that is in, with what it is. */
+  loaded(name, info) {
+    this.name = name;
+    const formats = Object.keys(info.formats).join(" + ");
+    this.#facts.textContent = `${info.architecture} · ${info.layers} layers · ${formats} · ${bytes(info.gpuBytes)}`;
+  }
+
+  #files(files) {
+    if (files.length === 0) return;
+    const weights = files.find(({ name }) => /\.(gguf|safetensors)$/i.test(name)) ?? files[0];
+    this.#onChoose({ source: files.length === 1 ? files[0] : files, name: weights.name });
+  }
+
+  #acceptDrops(veil) {
+    const carriesFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
+    addEventListener("dragover", (event) => {
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      veil.hidden = false;
+    });
+    addEventListener("dragleave", ({ relatedTarget }) => relatedTarget || (veil.hidden = true));
+    addEventListener("drop", async (event) => {
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      veil.hidden = true;
+      const files = [...event.dataTransfer.files];
+      const [item] = event.dataTransfer.items;
+      // A folder comes as one entry, which only its handle can open.
+      const handle = files.length === 1 ? await item?.getAsFileSystemHandle?.() : undefined;
+      if (handle?.kind === "directory") this.#onChoose({ source: handle, name: handle.name });
+      else this.#files(files);
+    });
+  }
+
+  #listen(selector, kind, act) {
+    document.querySelector(selector).addEventListener(kind, (event) => {
+      event.preventDefault();
+      act(event);
+    });
+  }
+}

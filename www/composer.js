@@ -1,0 +1,95 @@
+// The prompt box: Enter sends, Shift+Enter breaks the line, Escape stops; chat or completion.
+
+export class Composer {
+  #form = document.querySelector("#composer");
+  #prompt = document.querySelector("#prompt");
+  #send = document.querySelector("#send");
+  #stop = document.querySelector("#stop");
+  #onSend;
+  #busy = false;
+  #waiting = false;
+
+  constructor({ onSend, onStop }) {
+    this.#onSend = onSend;
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#prompt.addEventListener("keydown", (event) => {
+      // An input method's Enter ends its composition and sends nothing.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#prompt.addEventListener("input", () => this.#enable());
+    this.#stop.addEventListener("click", () => onStop());
+    addEventListener("keydown", ({ key }) => key === "Escape" && this.#busy && onStop());
+    for (const example of this.#form.querySelectorAll(".examples button")) {
+      example.addEventListener("click", () => {
+        this.#prompt.value = example.textContent;
+        this.#submit();
+        this.focus();
+      });
+    }
+    for (const radio of this.#form.elements.mode) radio.addEventListener("change", () => this.#describe());
+    this.#describe();
+    this.#enable();
+  }
+
+  /** `chat` or `complete` */
+  get mode() {
+    return this.#form.elements.mode.value;
+  }
+
+  /** Whether the model can chat; one without a chat template can only complete. */
+  set chat(possible) {
+    const [chat, complete] = this.#form.elements.mode;
+    chat.disabled = !possible;
+    chat.parentElement.title = possible ? "" : "This model brings no chat template";
+    (possible ? chat : complete).checked = true;
+    this.#describe();
+  }
+
+  /** Whether an answer is coming: Stop stands in Send's place. */
+  set answering(answering) {
+    const focused = [this.#send, this.#stop].includes(document.activeElement);
+    this.#busy = answering;
+    this.#send.hidden = answering;
+    this.#stop.hidden = !answering;
+    if (focused) this.#prompt.focus();
+    this.#enable();
+  }
+
+  /** Whether a prompt waits for its model: the next can be typed, but not sent. */
+  set waiting(waiting) {
+    this.#waiting = waiting;
+    this.#enable();
+  }
+
+  /** Puts a text that was not answered back into the box, unless another has been typed since. */
+  giveBack(text) {
+    this.#prompt.value ||= text;
+    this.focus();
+  }
+
+  focus() {
+    this.#enable();
+    this.#prompt.focus();
+  }
+
+  #submit() {
+    const text = this.#prompt.value;
+    if (this.#busy || this.#waiting || !text.trim()) return;
+    this.#prompt.value = "";
+    this.#enable();
+    this.#onSend(text);
+  }
+
+  #enable() {
+    this.#send.disabled = this.#waiting || !this.#prompt.value.trim();
+  }
+
+  #describe() {
+    this.#prompt.placeholder = this.mode === "chat" ? "Ask something" : "Begin a text, and it goes on";
+  }
+}

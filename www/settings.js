@@ -1,0 +1,31 @@
+// The settings form -> the options that the package takes; what is left empty is left to the package.
+
+export class Settings {
+  #form = document.querySelector("#settings");
+
+  constructor() {
+    this.#form.addEventListener("submit", (event) => event.preventDefault());
+  }
+
+  get valid() {
+    return this.#form.checkValidity();
+  }
+
+  /** Shows which setting is not valid. */
+  report() {
+    this.#form.reportValidity();
+  }
+
+  /** What the model is told before a chat; undefined for nothing. */
+  system() {
+    return this.#form.elements.system.value.trim() || undefined;
+  }
+
+  /** The sampling options; the package checks them once more. */
+  sampling() {
+    const numbers = [...this.#form.querySelectorAll('input[type="number"]')].filter(({ value }) => value !== "");
+    const options = Object.fromEntries(numbers.map(({ name, valueAsNumber }) => [name, valueAsNumber]));
+    const stop = this.#form.elements.stop.value.split("\n").filter(Boolean);
+    return stop.length ? { ...options, stop } : options;
+  }
+}
