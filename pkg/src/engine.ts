@@ -24,12 +24,20 @@ export interface ModelInfo {
   formats: Record<string, number>;
   /** Bytes on the device: weights, cache and activations. */
   gpuBytes: number;
-  /** What computes. */
-  adapter: { name: string; vendor: string; backend: string; kind: string; features: string[] };
+  adapter: Adapter;
   /** Whether the model brings a chat template. */
   chat: boolean;
-  /** Something about the device that its user should know. */
-  notice?: string;
+}
+
+/** What computes. Browsers keep some of it to themselves. */
+export interface Adapter {
+  name: string;
+  backend: string;
+  /** `discrete`, `integrated`, `virtual`, `software` or `other` */
+  kind: string;
+  driver: string;
+  /** Which variants of kernels were measured to be the fastest. */
+  variants: string;
 }
 
 /** One token and the text that it completes; the text may be empty. */

@@ -8,5 +8,5 @@ export type { Session, SessionOptions } from "./session.js";
 export type { Run } from "./run.js";
 export type { Source, ModelParts, Part } from "./source.js";
 export type { GenerateOptions, SamplingOptions, LoadOptions, Message, Progress } from "./options.js";
-export type { Chunk, FinishReason, ModelInfo, Result, Timings, Usage } from "./engine.js";
+export type { Adapter, Chunk, FinishReason, ModelInfo, Result, Timings, Usage } from "./engine.js";
 export type { LoadedInfo } from "./protocol.js";

@@ -3,7 +3,7 @@
 import type { Client } from "./client.js";
 import type { Chunk, Result } from "./engine.js";
 import { toOrielError, type OrielError } from "./errors.js";
-import type { GenerateOptions, Message } from "./options.js";
+import type { GenerateOptions, Message, SamplingOptions } from "./options.js";
 
 /**
  * A generation. It runs whether it is read or not; reading it gives every chunk from the first, and leaving the loop
@@ -27,8 +27,9 @@ export class Run implements AsyncIterable<Chunk> {
   #wake: (() => void)[] = [];
 
   /** @internal `prompt` may come later: a chat's next turn waits for the one before. */
-  constructor(client: Client, prompt: Promise<string | Message[]>, { signal, ...options }: GenerateOptions) {
+  constructor(client: Client, prompt: Promise<string | Message[]>, { signal, ...asked }: GenerateOptions) {
     this.#client = client;
+    const options = settled(asked);
     const onChunk = (chunk: Chunk) => {
       this.#chunks.push(chunk);
       this.#awake();
@@ -77,4 +78,10 @@ export class Run implements AsyncIterable<Chunk> {
   #awake(): void {
     for (const wake of this.#wake.splice(0)) wake();
   }
+}
+
+/** Without a seed, each generation draws its own. */
+function settled(options: SamplingOptions): SamplingOptions {
+  const { seed = crypto.getRandomValues(new Uint32Array(1))[0], stop = [], ...rest } = options;
+  return { ...rest, seed, stop: typeof stop === "string" ? [stop] : stop };
 }

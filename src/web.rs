@@ -1,0 +1,259 @@
+//! The session as the package's worker sees it: JavaScript values in, JavaScript values out. Nothing is decided here.
+//!
+//! Errors are thrown as `{ code, message }`. The worker makes one call at a time: a second one while an asynchronous one
+//! is under way would be refused by wasm-bindgen.
+
+use crate::sampler;
+use crate::session::{self, Device, FinishReason, GenerateOptions, LoadOptions, Step};
+use crate::template::Message;
+use crate::tokenizer::Special;
+use crate::weights::Precision;
+use crate::{Error, Result};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use wasm_bindgen::prelude::*;
+
+/// What a call from JavaScript gives or throws.
+type Answer<T = JsValue> = std::result::Result<T, JsValue>;
+
+#[wasm_bindgen(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// A model on its way in. `free` lets go of everything that it took.
+#[wasm_bindgen]
+pub struct Loading(Option<session::Loading>);
+
+#[wasm_bindgen]
+impl Loading {
+    /// Opens the device. Takes `{ device, precision, context? }`.
+    pub async fn open(options: JsValue) -> Answer<Loading> {
+        let asked: AskedOfLoad = read(&options).map_err(throw)?;
+        let loading = session::Loading::new(asked.checked().map_err(throw)?).await.map_err(throw)?;
+        Ok(Loading(Some(loading)))
+    }
+
+    /// A whole file from beside the weights.
+    #[wasm_bindgen(js_name = sideFile)]
+    pub fn side_file(&mut self, name: &str, bytes: &[u8]) -> Answer<()> {
+        self.inner()?.side_file(name, bytes).map_err(throw)
+    }
+
+    /// The names of the weight files that are to come, in order.
+    pub fn wanted(&mut self) -> Answer<Vec<String>> {
+        Ok(self.inner()?.wanted())
+    }
+
+    /// A weight file begins; `length` in bytes, where it is known.
+    pub fn begin(&mut self, name: &str, length: Option<f64>) -> Answer<()> {
+        self.inner()?.begin(name, length.map(|bytes| bytes as u64)).map_err(throw)
+    }
+
+    /// The next bytes of the file.
+    pub fn push(&mut self, bytes: &[u8]) -> Answer<()> {
+        self.inner()?.push(bytes).map_err(throw)
+    }
+
+    /// Waits until the device has taken what was pushed.
+    pub async fn settle(&mut self) -> Answer<()> {
+        self.inner()?.settle().await.map_err(throw)
+    }
+
+    /// The file ends.
+    pub fn end(&mut self) -> Answer<()> {
+        self.inner()?.end().map_err(throw)
+    }
+
+    /// Every file has come. Nothing can be added afterwards.
+    pub async fn finish(&mut self) -> Answer<Model> {
+        self.inner()?;
+        let loading = self.0.take().ok_or_else(finished)?;
+        let model = loading.finish().await.map_err(throw)?;
+        Ok(Model { model, generation: None })
+    }
+
+    fn inner(&mut self) -> Answer<&mut session::Loading> {
+        self.0.as_mut().ok_or_else(finished)
+    }
+}
+
+fn finished() -> JsValue {
+    throw(Error::Option("the loading has finished already".into()))
+}
+
+/// A loaded model and at most one generation. `free` lets go of what it holds on the device.
+#[wasm_bindgen]
+pub struct Model {
+    model: session::Model,
+    generation: Option<session::Generation>,
+}
+
+#[wasm_bindgen]
+impl Model {
+    /// What the model is and where it runs.
+    pub fn info(&self) -> Answer {
+        let info = self.model.info();
+        let formats = info.formats.iter().map(|entry| (entry.format.name().to_string(), entry.bytes.into()));
+        let adapter = json!({
+            "name": info.adapter.name, "backend": info.adapter.backend, "kind": info.adapter.kind,
+            "driver": info.adapter.driver, "variants": info.adapter.variants,
+        });
+        write(&json!({
+            "architecture": info.architecture, "context": info.context, "trainedContext": info.shape.context,
+            "layers": info.shape.layers, "width": info.shape.width, "vocab": info.shape.vocab,
+            "formats": formats.collect::<Map<String, Value>>(), "gpuBytes": info.gpu_bytes, "adapter": adapter,
+            "chat": self.model.text().has_template(),
+        }))
+    }
+
+    /// The tokens of a text, as a prompt is read.
+    pub fn tokenize(&self, text: &str) -> Answer<Vec<u32>> {
+        self.model.text().prompt(text).map_err(throw)
+    }
+
+    /// The text of tokens, special ones included.
+    pub fn detokenize(&self, tokens: &[u32]) -> Answer<String> {
+        self.model.text().tokenizer().decode(tokens, false).map_err(throw)
+    }
+
+    /// `[{ role, content }]` as the text that the model reads.
+    #[wasm_bindgen(js_name = applyTemplate)]
+    pub fn apply_template(&self, messages: &JsValue, add_generation_prompt: bool) -> Answer<String> {
+        let messages: Vec<Message> = read(messages).map_err(throw)?;
+        self.model.text().render(&messages, add_generation_prompt).map_err(throw)
+    }
+
+    /// Begins a generation from a text or from messages; one that was going on is dropped.
+    pub fn start(&mut self, prompt: &JsValue, options: &JsValue) -> Answer<()> {
+        self.generation = None;
+        let options: AskedOfGeneration = read(options).map_err(throw)?;
+        let tokens = match prompt.as_string() {
+            Some(text) => self.model.text().prompt(&text),
+            None => read::<Vec<Message>>(prompt).and_then(|messages| self.model.text().chat_prompt(&messages)),
+        };
+        let generation = tokens.and_then(|tokens| self.model.start(&tokens, options.into()));
+        self.generation = Some(generation.map_err(throw)?);
+        Ok(())
+    }
+
+    /// One step: `{ token, text }`, or `{}` after a part of a long prompt, or undefined at the end.
+    pub async fn next(&mut self) -> Answer {
+        let Some(generation) = &mut self.generation else { return Ok(JsValue::UNDEFINED) };
+        match self.model.step(generation).await.map_err(throw)? {
+            Step::Token(chunk) => write(&json!({ "token": chunk.token, "text": chunk.text })),
+            Step::Prompt { .. } => write(&json!({})),
+            Step::Finished => Ok(JsValue::UNDEFINED),
+        }
+    }
+
+    /// What the generation has come to so far.
+    pub fn result(&self) -> Answer {
+        let Some(generation) = &self.generation else { return Ok(JsValue::UNDEFINED) };
+        let timings = generation.timings();
+        write(&json!({
+            "text": generation.text(),
+            "tokens": generation.tokens(),
+            "finishReason": generation.finish_reason().map(FinishReason::name),
+            "usage": {
+                "promptTokens": generation.prompt().len(),
+                "cachedTokens": timings.cached_tokens,
+                "completionTokens": timings.new_tokens,
+            },
+            "timings": {
+                "prefillMs": timings.prefill_ms,
+                "firstTokenMs": timings.first_token_ms,
+                "decodeMs": timings.decode_ms,
+                "prefillTokensPerSecond": timings.prefill_tokens_per_s(),
+                "decodeTokensPerSecond": timings.decode_tokens_per_s(),
+            },
+        }))
+    }
+}
+
+/// The options of [`Loading::open`].
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AskedOfLoad {
+    device: String,
+    precision: String,
+    context: Option<u32>,
+}
+
+impl AskedOfLoad {
+    /// In a page, `auto` is the GPU or an error: the reference arithmetic is too slow to be a silent substitute.
+    fn checked(self) -> Result<LoadOptions> {
+        let device = if self.device == "cpu" { Device::Cpu } else { Device::Gpu };
+        Ok(LoadOptions { device, precision: Precision::parse(&self.precision)?, context: self.context })
+    }
+}
+
+/// The options of [`Model::start`].
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct AskedOfGeneration {
+    max_tokens: u32,
+    temperature: f32,
+    top_k: u32,
+    top_p: f32,
+    min_p: f32,
+    repetition_penalty: f32,
+    frequency_penalty: f32,
+    presence_penalty: f32,
+    seed: u64,
+    stop: Vec<String>,
+    ignore_eos: bool,
+}
+
+impl Default for AskedOfGeneration {
+    fn default() -> AskedOfGeneration {
+        let GenerateOptions { sampling, max_tokens, stop, ignore_eos } = GenerateOptions::default();
+        AskedOfGeneration {
+            max_tokens,
+            temperature: sampling.temperature,
+            top_k: sampling.top_k,
+            top_p: sampling.top_p,
+            min_p: sampling.min_p,
+            repetition_penalty: sampling.repetition_penalty,
+            frequency_penalty: sampling.frequency_penalty,
+            presence_penalty: sampling.presence_penalty,
+            seed: sampling.seed,
+            stop,
+            ignore_eos,
+        }
+    }
+}
+
+impl From<AskedOfGeneration> for GenerateOptions {
+    fn from(asked: AskedOfGeneration) -> GenerateOptions {
+        let sampling = sampler::Options {
+            temperature: asked.temperature,
+            top_k: asked.top_k,
+            top_p: asked.top_p,
+            min_p: asked.min_p,
+            repetition_penalty: asked.repetition_penalty,
+            frequency_penalty: asked.frequency_penalty,
+            presence_penalty: asked.presence_penalty,
+            seed: asked.seed,
+        };
+        let AskedOfGeneration { max_tokens, stop, ignore_eos, .. } = asked;
+        GenerateOptions { sampling, max_tokens, stop, ignore_eos }
+    }
+}
+
+/// A plain object or array of JavaScript.
+fn read<T: DeserializeOwned>(value: &JsValue) -> Result<T> {
+    let refused = |what: &dyn std::fmt::Display| Error::Option(format!("an argument can't be read: {what}"));
+    let text = js_sys::JSON::stringify(value).map_err(|_| refused(&"it is no plain object"))?;
+    serde_json::from_str(&String::from(text)).map_err(|error| refused(&error))
+}
+
+/// A plain object for JavaScript.
+fn write(value: &Value) -> Answer {
+    js_sys::JSON::parse(&value.to_string())
+}
+
+fn throw(error: Error) -> JsValue {
+    write(&json!({ "code": error.code(), "message": error.to_string() })).unwrap_or_else(|fault| fault)
+}
