@@ -61,12 +61,14 @@ export class Conversation {
       add: (more) => {
         const along = this.#scroller.scrollHeight - this.#scroller.scrollTop - this.#scroller.clientHeight < NEAR;
         text.appendData(more);
+        item.dataset.tokens = Number(item.dataset.tokens ?? 0) + 1;
         this.#announcer.add(more);
         if (along) this.#toEnd();
       },
       end: (result) => {
         // What a stop string held back, or cut off, is settled now.
         text.data = result.text;
+        item.dataset.tokens = result.usage.completionTokens;
         finish("done", summary(result));
       },
       fail: () => finish("failed", text.data ? "It did not come further." : "No answer."),

@@ -1,6 +1,7 @@
 // Chromium with WebGPU on any machine, and the few things that tests do with the page in it.
 
 import { chromium } from "playwright-core";
+import { serve } from "./server.mjs";
 
 /** On a machine without a GPU, Chromium computes on the processor; quiet, as nothing outside is to be asked. */
 const FLAGS = [
@@ -12,6 +13,26 @@ const FLAGS = [
   "--disable-sync",
   "--no-first-run",
 ];
+
+/** A test's whole set-up: a server, a browser, and both ended when the file's tests are over. */
+export async function start(after, options) {
+  const server = await serve(options);
+  const browser = await launch();
+  after(async () => {
+    await browser.close();
+    server.close();
+  });
+  const open = async (path = "", options = {}) => {
+    const page = await browser.newPage(options);
+    page.setDefaultTimeout(PATIENCE_MS);
+    await page.goto(server.address + path);
+    return page;
+  };
+  return { server, browser, open };
+}
+
+/** A graphics card that is none takes its time. */
+const PATIENCE_MS = 180_000;
 
 /** Starts the browser that ORIEL_BROWSER names. */
 export async function launch() {

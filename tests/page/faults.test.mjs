@@ -1,0 +1,88 @@
+// Everything that can be wrong with a model's source: each has its own clear message, and the page stays usable.
+
+import assert from "node:assert/strict";
+import test, { after } from "node:test";
+import { ask, loadModel, settings, start } from "./browser.mjs";
+import { modelFile } from "./server.mjs";
+
+const { server, open } = await start(after);
+const page = await open();
+const at = (fault) => `${server.address}fault/${fault}/model.gguf`;
+
+/** Fault, the notice's code, and what its text has to name. */
+const CASES = [
+  ["absent", "not-found", /fault\/absent\/model\.gguf answered 404/],
+  ["page", "not-a-model", /web page, not a model/],
+  ["pointer", "not-a-model", /Git LFS pointer/],
+  ["wrong", "file-damaged", /model\.gguf: is no GGUF file: .*found "PNGP"/],
+  ["truncated", "file-damaged", /model\.gguf: is truncated: tensor \S+ ends at byte \d+, the file has \d+/],
+  ["broken", "network", /model\.gguf broke off after \d+ of \d+ bytes/],
+  ["tensor", "model-mismatch", /model\.gguf: .*blk\.3\.attn_q\.weight/],
+  ["quantisation", "unsupported", /blk\.3\.attn_q\.weight.*IQ2_XXS/i],
+];
+
+for (const [fault, code, text] of CASES) {
+  test(`a source that is ${fault} is named so`, async () => {
+    await loadModel(page, at(fault));
+    const notice = page.locator("#notice");
+    assert.equal(await notice.getAttribute("data-code"), code, await notice.innerText());
+    assert.match(await page.innerText("#notice-text"), text);
+    assert.notEqual(await page.innerText("#notice-advice"), "");
+    assert.equal(await page.getAttribute("body", "data-state"), "idle");
+    assert.ok(await page.isEnabled("#load-demo"));
+  });
+}
+
+test("an address that is none, and a name that is none, are refused before anything is asked for", async () => {
+  await loadModel(page, "http://[");
+  assert.equal(await page.getAttribute("#notice", "data-code"), "option");
+  await loadModel(page, "hf:nobody");
+  assert.match(await page.innerText("#notice-text"), /expected hf:owner\/name/);
+});
+
+test("a prompt that found no model goes back into its box", async () => {
+  await page.route("**/models/*", (route) => route.fulfill({ status: 404, body: "" }));
+  await page.fill("#prompt", "Hello");
+  await page.press("#prompt", "Enter");
+  await page.locator('#notice[data-code="not-found"]:not([hidden])').waitFor();
+  assert.equal(await page.inputValue("#prompt"), "Hello");
+  assert.equal(await page.locator("#messages li").count(), 0);
+  await page.unroute("**/models/*");
+});
+
+test("a file of one's own that is none is refused, by its name", async () => {
+  await page.setInputFiles("#file", { name: "notes.gguf", mimeType: "", buffer: Buffer.from("not a model at all") });
+  await page.locator('#notice[data-code="file-damaged"]:not([hidden])').waitFor();
+  assert.match(await page.innerText("#notice-text"), /notes\.gguf/);
+});
+
+test("after all that, a server without ranges and lengths serves, and the page answers", async () => {
+  await loadModel(page, at("plain"));
+  assert.ok(await page.isHidden("#notice"), await page.innerText("#notice"));
+  await settings(page, { maxTokens: 3 });
+  assert.notEqual(await ask(page, "Hello"), "");
+});
+
+test("a file of one's own is as good, with the same answer", async () => {
+  const before = await page.locator('[data-role="assistant"] .words').last().innerText();
+  await page.click("#choose");
+  // As a drop would bring it: the browser reads the file itself.
+  await page.setInputFiles("#file", modelFile());
+  await page.locator('body[data-state="ready"]').waitFor({ state: "attached" });
+  await page.click("#new-chat");
+  assert.equal(await ask(page, "Hello"), before);
+});
+
+test("without WebGPU the page says so at once, and again when it is asked for a model", async () => {
+  const bare = await open("blank.html");
+  await bare.addInitScript(() => delete Navigator.prototype.gpu);
+  await bare.goto(server.address);
+  await bare.locator('#notice[data-code="no-webgpu"]:not([hidden])').waitFor();
+  assert.match(await bare.innerText("#notice"), /WebGPU is missing[\s\S]*Use a current Chrome, Edge, Firefox or Safari/);
+  await bare.click("#notice-close");
+  await bare.click("#load-demo");
+  await bare.locator("#notice:not([hidden])").waitFor();
+  assert.equal(await bare.getAttribute("#notice", "data-code"), "no-webgpu");
+  assert.match(await bare.innerText("#notice-text"), /does not offer WebGPU/);
+  await bare.close();
+});

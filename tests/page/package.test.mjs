@@ -1,0 +1,162 @@
+// The package in a page of its own: Hugging Face's three lines, checkpoints of several kinds, chats, and errors.
+
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import test, { after } from "node:test";
+import { fileURLToPath } from "node:url";
+import { start } from "./browser.mjs";
+
+const golden = (name) => fileURLToPath(new URL(`../golden/${name}`, import.meta.url));
+
+const hub = { "openai-community/gpt2": golden("gpt2"), "tiny/llama": golden("llama") };
+const { server, open } = await start(after, { hub });
+const page = await open("blank.html");
+await page.evaluate(async (address) => {
+  const [{ load, OrielError }, { pipeline }] = await Promise.all(
+    ["/oriel/index.js", "/oriel/pipeline.js"].map((module) => import(module)),
+  );
+  Object.assign(globalThis, { load, OrielError, pipeline, hub: `${address}hub` });
+}, server.address);
+
+test("the classic three lines give what Hugging Face's give", async () => {
+  const outcome = await page.evaluate(async () => {
+    const generator = await pipeline("text-generation", "openai-community/gpt2", { hub });
+    const prompt = "Hello, I'm a language model,";
+    const greedy = { do_sample: false, max_new_tokens: 8 };
+    const outputs = {
+      one: await generator(prompt, greedy),
+      again: await generator(prompt, greedy),
+      fresh: await generator(prompt, { ...greedy, return_full_text: false }),
+      several: await generator([prompt, "Once"], greedy),
+      drawn: await generator(prompt, { seed: 7, max_new_tokens: 8, num_return_sequences: 2 }),
+      redrawn: await generator(prompt, { seed: 7, max_new_tokens: 8, num_return_sequences: 2 }),
+    };
+    const info = generator.model.info;
+    await generator.dispose();
+    return { ...outputs, info };
+  });
+  const { one, again, fresh, several, drawn, redrawn, info } = outcome;
+  assert.equal(info.architecture, "gpt2");
+  assert.deepEqual(Object.keys(one[0]), ["generated_text"]);
+  assert.ok(one[0].generated_text.startsWith("Hello, I'm a language model,"));
+  assert.deepEqual(again, one);
+  assert.equal("Hello, I'm a language model," + fresh[0].generated_text, one[0].generated_text);
+  assert.deepEqual(several[0], one);
+  assert.equal(several.length, 2);
+  assert.equal(drawn.length, 2);
+  assert.deepEqual(redrawn, drawn);
+  const asked = server.requests.filter((path) => path.startsWith("/hub/"));
+  assert.ok(asked.includes("/hub/api/models/openai-community/gpt2/tree/main"));
+});
+
+test("the GPU in the browser and the reference arithmetic give the same tokens", async () => {
+  const both = await page.evaluate(async () => {
+    const tokens = [];
+    for (const device of ["webgpu", "cpu"]) {
+      const model = await load("hf:openai-community/gpt2", { hub, device, precision: "f32" });
+      const { result } = model.generate("The quick brown fox", { maxTokens: 24, ignoreEos: true });
+      tokens.push({ tokens: (await result).tokens, backend: model.info.adapter.backend });
+      await model.dispose();
+    }
+    return tokens;
+  });
+  assert.equal(both[0].tokens.length, 24);
+  assert.deepEqual(both[1].tokens, both[0].tokens);
+  assert.deepEqual([both[0].backend, both[1].backend], ["BrowserWebGpu", "cpu"]);
+});
+
+test("a checkpoint in several files comes by its index: from a hub, from an address, from files", async () => {
+  const names = readdirSync(golden("llama"));
+  const texts = await page.evaluate(
+    async ({ names }) => {
+      const base = `${hub}/tiny/llama/resolve/main/`;
+      const fetched = names.map(async (name) => new File([await (await fetch(base + name)).blob()], name));
+      const files = (await Promise.all(fetched)).reverse();
+      const texts = [];
+      for (const source of ["hf:tiny/llama", base, files]) {
+        const phases = [];
+        const model = await load(source, { hub, onProgress: ({ phase }) => phases.push(phase) });
+        const { text } = await model.generate("Hi", { maxTokens: 6, ignoreEos: true }).result;
+        texts.push({ text, ready: phases.at(-1), verified: phases.filter((phase) => phase === "verify").length });
+        await model.dispose();
+      }
+      return texts;
+    },
+    { names },
+  );
+  const shards = names.filter((name) => name.endsWith(".safetensors")).length;
+  for (const { text, ready, verified } of texts) {
+    assert.deepEqual([text, ready, verified], [texts[0].text, "ready", shards]);
+  }
+});
+
+test("tokens, text and templates", async () => {
+  const outcome = await page.evaluate(async () => {
+    const gguf = await (await fetch("/models/demo.gguf")).arrayBuffer();
+    await using model = await load(gguf, { context: 256 });
+    const tokens = await model.tokenize("Hello, wörld 🌍");
+    const messages = [{ role: "user", content: "Hi" }];
+    return {
+      tokens,
+      text: await model.detokenize(tokens),
+      templates: [
+        await model.applyTemplate(messages),
+        await model.applyTemplate(messages, { addGenerationPrompt: false }),
+      ],
+      context: model.info.context,
+    };
+  });
+  assert.equal(outcome.text, "Hello, wörld 🌍");
+  assert.ok(outcome.tokens.length > 4);
+  assert.ok(outcome.templates[0].startsWith(outcome.templates[1]));
+  assert.match(outcome.templates[0], /<\|im_start\|>user\nHi<\|im_end\|>\n<\|im_start\|>assistant\n$/);
+  assert.equal(outcome.context, 256);
+});
+
+test("errors are OrielErrors with codes", async () => {
+  const codes = await page.evaluate(async () => {
+    const code = async (action) => {
+      try {
+        await action();
+        return "none";
+      } catch (error) {
+        return error instanceof OrielError ? error.code : String(error);
+      }
+    };
+    const model = await load("hf:openai-community/gpt2", { hub });
+    const codes = {
+      absent: await code(() => load("hf:nobody/nothing", { hub })),
+      option: await code(() => load("hf:openai-community/gpt2", { hub, quantize: true })),
+      longContext: await code(() => load("hf:openai-community/gpt2", { hub, context: 1e6 })),
+      range: await code(() => model.generate("a", { topP: 3 }).result),
+      full: await code(() => model.generate("a ".repeat(400)).result),
+      template: await code(() => model.session().send("Hi").result),
+      aborted: await code(() => load("hf:openai-community/gpt2", { hub, signal: AbortSignal.abort() })),
+      unreachable: await code(() => load("http://127.0.0.1:9/model.gguf")),
+    };
+    await model.dispose();
+    return { ...codes, disposed: await code(() => model.generate("a").result) };
+  });
+  assert.deepEqual(codes, {
+    absent: "not-found",
+    option: "option",
+    longContext: "option",
+    range: "option",
+    full: "context-full",
+    template: "template",
+    aborted: "aborted",
+    unreachable: "network",
+    disposed: "disposed",
+  });
+});
+
+test("a full context ends with `length`", async () => {
+  const { finishReason, usage, context } = await page.evaluate(async () => {
+    const model = await load("hf:openai-community/gpt2", { hub, context: 20 });
+    const result = await model.generate("a b c", { ignoreEos: true }).result;
+    await model.dispose();
+    return { ...result, context: model.info.context };
+  });
+  assert.equal(finishReason, "length");
+  assert.equal(usage.promptTokens + usage.completionTokens, context + 1);
+});
