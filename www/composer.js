@@ -21,7 +21,7 @@ export class Composer {
       event.preventDefault();
       this.#submit();
     });
-    this.#prompt.addEventListener("input", () => this.#enable());
+    this.#prompt.addEventListener("input", () => this.#adjust());
     this.#stop.addEventListener("click", () => onStop());
     addEventListener("keydown", ({ key }) => key === "Escape" && this.#busy && onStop());
     for (const example of this.#form.querySelectorAll(".examples button")) {
@@ -33,7 +33,7 @@ export class Composer {
     }
     for (const radio of this.#form.elements.mode) radio.addEventListener("change", () => this.#describe());
     this.#describe();
-    this.#enable();
+    this.#adjust();
   }
 
   /** `chat` or `complete` */
@@ -57,13 +57,13 @@ export class Composer {
     this.#send.hidden = answering;
     this.#stop.hidden = !answering;
     if (focused) this.#prompt.focus();
-    this.#enable();
+    this.#adjust();
   }
 
   /** Whether a prompt waits for its model: the next can be typed, but not sent. */
   set waiting(waiting) {
     this.#waiting = waiting;
-    this.#enable();
+    this.#adjust();
   }
 
   /** Puts a text that was not answered back into the box, unless another has been typed since. */
@@ -73,7 +73,7 @@ export class Composer {
   }
 
   focus() {
-    this.#enable();
+    this.#adjust();
     this.#prompt.focus();
   }
 
@@ -81,11 +81,16 @@ export class Composer {
     const text = this.#prompt.value;
     if (this.#busy || this.#waiting || !text.trim()) return;
     this.#prompt.value = "";
-    this.#enable();
+    this.#adjust();
     this.#onSend(text);
   }
 
-  #enable() {
+  /** Brings the box in step with what stands in it. */
+  #adjust() {
+    if (!CSS.supports("field-sizing", "content")) {
+      this.#prompt.style.height = "auto";
+      this.#prompt.style.height = `${this.#prompt.scrollHeight}px`;
+    }
     this.#send.disabled = this.#waiting || !this.#prompt.value.trim();
   }
 
