@@ -15,7 +15,7 @@ interface WorkerScope {
 const scope = globalThis as unknown as WorkerScope;
 
 async function startEngine(): Promise<Engine> {
-  const { memory } = await start();
+  const { memory } = await start({ module_or_path: new URL("./wasm/oriel_bg.wasm", import.meta.url) });
   return {
     async open(options) {
       if (options.device !== "cpu") await requireAdapter();
