@@ -45,4 +45,7 @@ pub mod template;
 
 pub mod session;
 
+#[cfg(target_arch = "wasm32")]
+pub mod web;
+
 pub use error::{Error, Result};

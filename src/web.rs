@@ -6,7 +6,6 @@
 use crate::sampler;
 use crate::session::{self, Device, FinishReason, GenerateOptions, LoadOptions, Step};
 use crate::template::Message;
-use crate::tokenizer::Special;
 use crate::weights::Precision;
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -114,14 +113,14 @@ impl Model {
     }
 
     /// The text of tokens, special ones included.
-    pub fn detokenize(&self, tokens: &[u32]) -> Answer<String> {
-        self.model.text().tokenizer().decode(tokens, false).map_err(throw)
+    pub fn detokenize(&self, tokens: &[u32]) -> String {
+        self.model.text().tokenizer().decode(tokens, false)
     }
 
     /// `[{ role, content }]` as the text that the model reads.
     #[wasm_bindgen(js_name = applyTemplate)]
     pub fn apply_template(&self, messages: &JsValue, add_generation_prompt: bool) -> Answer<String> {
-        let messages: Vec<Message> = read(messages).map_err(throw)?;
+        let messages = conversation(messages).map_err(throw)?;
         self.model.text().render(&messages, add_generation_prompt).map_err(throw)
     }
 
@@ -131,7 +130,7 @@ impl Model {
         let options: AskedOfGeneration = read(options).map_err(throw)?;
         let tokens = match prompt.as_string() {
             Some(text) => self.model.text().prompt(&text),
-            None => read::<Vec<Message>>(prompt).and_then(|messages| self.model.text().chat_prompt(&messages)),
+            None => conversation(prompt).and_then(|messages| self.model.text().chat_prompt(&messages)),
         };
         let generation = tokens.and_then(|tokens| self.model.start(&tokens, options.into()));
         self.generation = Some(generation.map_err(throw)?);
@@ -240,6 +239,18 @@ impl From<AskedOfGeneration> for GenerateOptions {
         let AskedOfGeneration { max_tokens, stop, ignore_eos, .. } = asked;
         GenerateOptions { sampling, max_tokens, stop, ignore_eos }
     }
+}
+
+/// `[{ role, content }]`
+fn conversation(value: &JsValue) -> Result<Vec<Message>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Said {
+        role: String,
+        content: String,
+    }
+    let said: Vec<Said> = read(value)?;
+    Ok(said.into_iter().map(|Said { role, content }| Message::new(role, content)).collect())
 }
 
 /// A plain object or array of JavaScript.

@@ -44,12 +44,21 @@ impl Text {
         self.tokenizer.encode(text, Special::PROMPT)
     }
 
-    /// The tokens of a conversation, up to where the assistant's next answer begins, by the model's own template. What
-    /// begins a text is the template's to write, and the date, if it asks for it, is today's in UTC.
+    /// The tokens of a conversation, up to where the assistant's next answer begins.
+    ///
+    /// # Errors
+    /// As [`render`](Text::render).
+    pub fn chat_prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
+        self.tokenizer.encode(&self.render(messages, true)?, Special::CHAT)
+    }
+
+    /// A conversation as the text that the model reads, by its own template; with `add_generation_prompt`, up to where the
+    /// assistant's next answer begins. What begins a text is the template's to write, and the date, if it asks for it, is
+    /// today's in UTC.
     ///
     /// # Errors
     /// [`Error::Template`] where the model has none (a base model), where it is faulty, or where it refuses the messages.
-    pub fn chat_prompt(&self, messages: &[Message]) -> Result<Vec<u32>> {
+    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String> {
         let Some(template) = &self.template else {
             let message = "this model has no chat template: it continues text, it was not trained for conversation";
             return Err(Error::Template(message.into()));
@@ -58,7 +67,7 @@ impl Text {
         if let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
             template.set_time(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
         }
-        self.tokenizer.encode(&template.render(messages, true)?, Special::CHAT)
+        template.render(messages, add_generation_prompt)
     }
 }
 
