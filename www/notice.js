@@ -6,20 +6,20 @@ const WORDS = {
     "Oriel computes on the graphics card through WebGPU. Use a current Chrome, Edge, Firefox or Safari, update the " +
       "system's graphics driver, and see that hardware acceleration is switched on in the browser's settings.",
   ],
-  "device": ["The graphics card refused", "Try a smaller model, or reload the page."],
+  device: ["The graphics card refused", "Try a smaller model, or reload the page."],
   "device-lost": ["The graphics card went away", "Load the model again; a driver reset or sleep can cause this."],
   "out-of-memory": ["Not enough memory", "Try a smaller model or one with fewer bits, and close other pages."],
   "not-found": ["No such model", "See that the address or the name is right and that it can be read by everyone."],
-  "network": ["The download failed", "See that you are online, then try again."],
-  "truncated": ["The file is cut off", "Try again; if the file is your own, download it anew."],
+  network: ["The download failed", "See that you are online, then try again."],
+  truncated: ["The file is cut off", "Try again; if the file is your own, download it anew."],
   "not-a-model": ["That is not a model", "Take the address of the file itself, ending with .gguf or .safetensors."],
   "file-damaged": ["The file can't be read", "It is damaged or of another type; download it anew or take another."],
-  "unsupported": ["This kind of model is not supported", "Take another file of the model, or another model."],
+  unsupported: ["This kind of model is not supported", "Take another file of the model, or another model."],
   "model-mismatch": ["The model's parts do not fit", "The file is incomplete or was made for something else."],
-  "template": ["The chat template refused", "Try without a system prompt, or use Complete."],
+  template: ["The chat template refused", "Try without a system prompt, or use Complete."],
   "context-full": ["The context is full", "Start a new chat, or shorten the prompt."],
-  "option": ["A setting is out of range", "Correct it under Settings."],
-  "engine": ["The engine stopped", "Load the model again; if it goes on, reload the page."],
+  option: ["A setting is out of range", "Correct it under Settings."],
+  engine: ["The engine stopped", "Load the model again; if it goes on, reload the page."],
 };
 
 /** The one place where errors are shown. */

@@ -51,7 +51,11 @@ export class Client {
   }
 
   /** Calls the worker. An abort rejects at once; the worker hears of it and stops at its next step. */
-  call<Name extends CallName>(name: Name, takes: Calls[Name]["takes"], listener: Listener = {}): Ongoing<Calls[Name]["gives"]> {
+  call<Name extends CallName>(
+    name: Name,
+    takes: Calls[Name]["takes"],
+    listener: Listener = {},
+  ): Ongoing<Calls[Name]["gives"]> {
     const id = this.#nextId++;
     const { signal } = listener;
     const done = new Promise<Calls[Name]["gives"]>((resolve, reject) => {

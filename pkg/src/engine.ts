@@ -112,6 +112,8 @@ export interface EngineModel {
 /** The module. */
 export interface Engine {
   open(options: EngineOptions): Promise<EngineLoading>;
+  /** What the browser calls the adapter, which the core can't see. */
+  adapterName(): string | undefined;
   /** Bytes of the module's memory; it never shrinks, so this is also the most that it had. */
   memoryBytes(): number;
 }

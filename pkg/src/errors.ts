@@ -22,13 +22,7 @@ export type OrielErrorCode =
   | "engine"; // the worker could not start, or died
 
 /** Trying the very same again can succeed. */
-const RECOVERABLE: ReadonlySet<OrielErrorCode> = new Set([
-  "network",
-  "truncated",
-  "device-lost",
-  "aborted",
-  "engine",
-]);
+const RECOVERABLE: ReadonlySet<OrielErrorCode> = new Set(["network", "truncated", "device-lost", "aborted", "engine"]);
 
 /** An error as it crosses from the worker: class instances do not survive the way. */
 export interface WireError {

@@ -83,7 +83,9 @@ export class Host {
     const report = (progress: Extract<Reply, { kind: "progress" }>["progress"]) =>
       this.#post({ kind: "progress", id, progress });
     this.#model = await loadModel(engine, wanted, options, report, signal);
-    return { ...this.#model.info(), wasmBytes: engine.memoryBytes() };
+    const info = this.#model.info();
+    const name = engine.adapterName() ?? info.adapter.name;
+    return { ...info, adapter: { ...info.adapter, name }, wasmBytes: engine.memoryBytes() };
   }
 
   async #generate(id: number, prompt: string | Message[], options: SamplingOptions, ending: Ending): Promise<Gives> {

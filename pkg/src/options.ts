@@ -74,8 +74,7 @@ export interface Message {
 /** What is wrong with a value, or nothing. */
 type Rule = (value: unknown) => string | undefined;
 
-const number: Rule = (value) =>
-  typeof value === "number" && Number.isFinite(value) ? undefined : "expected a number";
+const number: Rule = (value) => (typeof value === "number" && Number.isFinite(value) ? undefined : "expected a number");
 const whole: Rule = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : "expected a whole number, 0 or more";
 const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "expected true or false");
@@ -87,8 +86,10 @@ const texts: Rule = (value) =>
     : "expected a string or an array of strings";
 const signal: Rule = (value) => (value instanceof AbortSignal ? undefined : "expected an AbortSignal");
 const callback: Rule = (value) => (typeof value === "function" ? undefined : "expected a function");
-const oneOf = (...names: string[]): Rule => (value) =>
-  names.includes(value as string) ? undefined : `expected ${names.map((name) => `"${name}"`).join(", ")}`;
+const oneOf =
+  (...names: string[]): Rule =>
+  (value) =>
+    names.includes(value as string) ? undefined : `expected ${names.map((name) => `"${name}"`).join(", ")}`;
 
 /** A rule for every option of T: a new option without one does not compile. */
 export type Rules<T> = { [Name in keyof Required<T>]: Rule };

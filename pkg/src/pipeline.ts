@@ -1,6 +1,14 @@
 // Hugging Face's three lines, on this machine's GPU: a task and a model -> a function from text to text.
 
-import { OrielError, load, type LoadOptions, type Message, type Model, type SamplingOptions, type Source } from "./index.js";
+import {
+  OrielError,
+  load,
+  type LoadOptions,
+  type Message,
+  type Model,
+  type SamplingOptions,
+  type Source,
+} from "./index.js";
 
 /** The options of a text-generation call, named and preset as Hugging Face's pipeline has them. */
 export interface TextGenerationOptions {
@@ -57,7 +65,10 @@ export async function pipeline(
   options?: LoadOptions,
 ): Promise<TextGenerationPipeline> {
   if (task !== "text-generation") {
-    throw new OrielError("option", `pipeline: task ${JSON.stringify(task)} is not supported; supported: "text-generation"`);
+    throw new OrielError(
+      "option",
+      `pipeline: task ${JSON.stringify(task)} is not supported; supported: "text-generation"`,
+    );
   }
   const loaded = await load(isHubName(model) ? `hf:${model}` : model, options);
   const call = (input: string | string[] | Message[] | Message[][], options?: TextGenerationOptions) =>
@@ -135,7 +146,8 @@ const DRAWING: ReadonlySet<string> = new Set(["temperature", "top_k", "top_p", "
 
 /** Hugging Face's names as ours; an unknown one throws. */
 function translated({ do_sample: draw, ...rest }: Sampling): SamplingOptions {
-  if (typeof draw !== "boolean") throw new OrielError("option", `pipeline: do_sample is ${draw}; expected true or false`);
+  if (typeof draw !== "boolean")
+    throw new OrielError("option", `pipeline: do_sample is ${draw}; expected true or false`);
   const sampling: Record<string, unknown> = draw ? {} : { temperature: 0 };
   for (const [name, value] of Object.entries(rest)) {
     if (!Object.hasOwn(NAMES, name)) {

@@ -70,7 +70,10 @@ async function hub(wanted: Extract<Wanted, { kind: "hub" }>, signal: AbortSignal
   });
   // A GGUF file has everything in it: no need to know what stands beside it.
   if (path !== undefined && /\.gguf$/i.test(path)) {
-    return { side: [], weights: () => [{ name: path.slice(path.lastIndexOf("/") + 1), place: { url: address(path) } }] };
+    return {
+      side: [],
+      weights: () => [{ name: path.slice(path.lastIndexOf("/") + 1), place: { url: address(path) } }],
+    };
   }
   const below = path?.includes("/") ? path.slice(0, path.lastIndexOf("/") + 1) : "";
   const files = await list(wanted, below, signal);

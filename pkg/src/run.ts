@@ -61,7 +61,7 @@ export class Run implements AsyncIterable<Chunk> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Chunk, void> {
     try {
-      for (let at = 0; ; ) {
+      for (let at = 0; ;) {
         const chunk = this.#chunks[at];
         if (chunk) {
           at += 1;

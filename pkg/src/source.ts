@@ -128,7 +128,10 @@ function chosenFiles(files: readonly File[]): Wanted {
   const place = (file: File): NamedPlace => ({ name: file.name, place: { blob: file }, size: file.size });
   const gguf = files.filter((file) => /\.gguf$/i.test(file.name));
   if (gguf.length > 1) {
-    throw new OrielError("option", `${gguf.length} GGUF files were given; a model in several GGUF files is not supported`);
+    throw new OrielError(
+      "option",
+      `${gguf.length} GGUF files were given; a model in several GGUF files is not supported`,
+    );
   }
   if (gguf[0]) return { kind: "files", side: [], weights: [place(gguf[0])] };
   const weights = files.filter((file) => /\.safetensors$/i.test(file.name));

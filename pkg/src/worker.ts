@@ -16,21 +16,37 @@ const scope = globalThis as unknown as WorkerScope;
 
 async function startEngine(): Promise<Engine> {
   const { memory } = await start({ module_or_path: new URL("./wasm/oriel_bg.wasm", import.meta.url) });
+  let adapterName: string | undefined;
   return {
     async open(options) {
-      if (options.device !== "cpu") await requireAdapter();
+      if (options.device !== "cpu") adapterName = nameOf(await adapter());
       return Loading.open(options);
     },
+    adapterName: () => adapterName,
     memoryBytes: () => memory.buffer.byteLength,
   };
 }
 
+/** What of WebGPU is used here; everything else is the core's. */
+interface Adapter {
+  info?: { description: string; vendor: string; architecture: string };
+}
+interface Gpu {
+  requestAdapter(options: { powerPreference: "high-performance" }): Promise<Adapter | null>;
+}
+
 /** A browser can offer WebGPU and still have no graphics card for it. */
-async function requireAdapter(): Promise<void> {
-  const gpu = (navigator as { gpu?: { requestAdapter(): Promise<object | null> } }).gpu;
-  if (await gpu?.requestAdapter()) return;
+async function adapter(): Promise<Adapter> {
+  const { gpu } = navigator as { gpu?: Gpu };
+  const found = await gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (found) return found;
   const reason = "the browser offers WebGPU, but no graphics adapter for it: hardware acceleration may be off";
   throw new OrielError("no-webgpu", reason);
+}
+
+/** As much of the adapter's name as the browser tells: often no more than the vendor and the family. */
+function nameOf({ info }: Adapter): string | undefined {
+  return info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(" ") || undefined;
 }
 
 const host = new Host(startEngine, (reply) => scope.postMessage(reply));

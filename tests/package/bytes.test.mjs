@@ -101,7 +101,9 @@ test("a listing's length counts before the server's", async () => {
 
 test("an abort ends a stream that stands still", async () => {
   const controller = new AbortController();
-  const body = new ReadableStream({ start: (stream) => controller.signal.addEventListener("abort", () => stream.error(1)) });
+  const body = new ReadableStream({
+    start: (stream) => controller.signal.addEventListener("abort", () => stream.error(1)),
+  });
   const opened = { name: "m", length: undefined, exact: false, source: "network", body };
   setTimeout(() => controller.abort(), 5);
   const error = await thrown(async () => {

@@ -32,6 +32,7 @@ class Counting {
   }
 
   memoryBytes = () => 7;
+  adapterName = () => "card";
 
   async open(options) {
     this.#enter("open");
@@ -66,11 +67,15 @@ class Counting {
 
   #model(free) {
     let said;
-    const result = () => ({ text: said.map(({ text }) => text).join(""), tokens: said.map(({ token }) => token), finishReason: "length" });
+    const result = () => ({
+      text: said.map(({ text }) => text).join(""),
+      tokens: said.map(({ token }) => token),
+      finishReason: "length",
+    });
     return {
       free,
       result,
-      info: () => ({ architecture: "counting" }),
+      info: () => ({ adapter: { name: "unnamed", kind: "other" } }),
       tokenize: (text) => (this.#enter("tokenize"), Uint32Array.from(text, (letter) => letter.charCodeAt(0))),
       detokenize: (tokens) => String.fromCharCode(...tokens),
       applyTemplate: (messages, more) => JSON.stringify(messages) + more,
@@ -94,7 +99,10 @@ class Counting {
 /** The two ends of a worker that is none, and how to load a model through it. */
 function join(engine = new Counting()) {
   const { port1, port2 } = new MessageChannel();
-  const host = new Host(async () => engine, (reply) => port2.postMessage(reply));
+  const host = new Host(
+    async () => engine,
+    (reply) => port2.postMessage(reply),
+  );
   port2.on("message", (request) => host.receive(request));
   const worker = {
     terminated: false,
@@ -117,7 +125,7 @@ test("a file goes in small pieces, settled now and then, with progress in order"
   const { engine, client, load } = join();
   const progress = [];
   const info = await load({ onProgress: (report) => progress.push(report) }, new Blob([new Uint8Array(70 * MIB)]));
-  assert.deepEqual(info, { architecture: "counting", wasmBytes: 7 });
+  assert.deepEqual(info, { adapter: { name: "card", kind: "other" }, wasmBytes: 7 });
   assert.equal(engine.pushed, 70 * MIB);
   assert.ok(engine.log.filter((what) => what === "settle").length >= 3);
   assert.deepEqual(engine.log.slice(0, 2), ["open", `begin m.gguf ${70 * MIB}`]);
@@ -126,7 +134,10 @@ test("a file goes in small pieces, settled now and then, with progress in order"
   assert.deepEqual(phases.slice(-4), ["upload", "verify", "compile", "ready"]);
   for (const phase of ["fetch", "upload"]) {
     const loaded = progress.filter((report) => report.phase === phase).map((report) => report.loaded);
-    assert.deepEqual(loaded, loaded.toSorted((a, b) => a - b));
+    assert.deepEqual(
+      loaded,
+      loaded.toSorted((a, b) => a - b),
+    );
     assert.equal(loaded.at(-1), 70 * MIB);
   }
   assert.ok(progress.every(({ source, total }) => source === "file" && total !== null));
@@ -154,7 +165,10 @@ test("generations take turns; a short call comes in between two tokens", async (
   for await (const _ of first) break; // the first token is out: now something short
   assert.deepEqual(await model.tokenize("A"), [65]);
   const results = await Promise.all([first.result, second.result]);
-  assert.deepEqual(results.map(({ tokens }) => tokens.length > 0), [true, true]);
+  assert.deepEqual(
+    results.map(({ tokens }) => tokens.length > 0),
+    [true, true],
+  );
   const order = engine.log.filter((what) => /^(start|tokenize)/.test(what));
   assert.deepEqual(order, ["start 1", "tokenize", "start 2"]);
   await model.dispose();

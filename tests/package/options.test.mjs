@@ -45,7 +45,10 @@ test("messages are checked one by one, and copied", async () => {
   assert.deepEqual(messages(given), given);
   assert.notEqual(messages(given)[0], given[0]);
   assert.match((await thrown(() => messages("Hello"))).message, /expected an array/);
-  assert.match((await thrown(() => messages([{ role: "user" }]))).message, /messages\[0\]: expected \{ role, content \}/);
+  assert.match(
+    (await thrown(() => messages([{ role: "user" }]))).message,
+    /messages\[0\]: expected \{ role, content \}/,
+  );
   assert.match((await thrown(() => messages([{ ...given[0], name: "x" }]))).message, /messages\[0\]\.name is not supp/);
 });
 

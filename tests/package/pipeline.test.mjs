@@ -37,10 +37,16 @@ test("each kind of input has its own shape of answer", async () => {
   assert.match(full, /^Hello world\d+$/);
   assert.match((await generator("Hello", fresh))[0].generated_text, /^ world\d+$/);
   const several = await generator(["a", "b"]);
-  assert.deepEqual(several.map(([{ generated_text }]) => generated_text[0]), ["a", "b"]);
+  assert.deepEqual(
+    several.map(([{ generated_text }]) => generated_text[0]),
+    ["a", "b"],
+  );
   const chat = [{ role: "user", content: "Hi" }];
   const [{ generated_text: turns }] = await generator(chat);
-  assert.deepEqual(turns.map(({ role }) => role), ["user", "assistant"]);
+  assert.deepEqual(
+    turns.map(({ role }) => role),
+    ["user", "assistant"],
+  );
   assert.equal((await generator([chat, chat])).length, 2);
   assert.equal((await generator("a", { num_return_sequences: 3 })).length, 3);
 });
@@ -52,12 +58,21 @@ test("options are Hugging Face's, with its defaults", async () => {
   await generator("a", { do_sample: false, max_new_tokens: 3, repetition_penalty: 1.1, stop_strings: "." });
   assert.deepEqual(seen.at(-1), { temperature: 0, maxTokens: 3, repetitionPenalty: 1.1, stop: "." });
   await generator("a", { num_return_sequences: 2, seed: 5, top_k: undefined });
-  assert.deepEqual(seen.slice(-2).map(({ seed, topK }) => [seed, topK]), [[5, 50], [6, 50]]);
+  assert.deepEqual(
+    seen.slice(-2).map(({ seed, topK }) => [seed, topK]),
+    [
+      [5, 50],
+      [6, 50],
+    ],
+  );
 });
 
 test("what can't be honoured throws", async () => {
   const generator = await pipeline("text-generation", "a/b");
-  assert.match((await thrown(generator("a", { num_beams: 4 }))).message, /num_beams is not an option; supported: do_sa/);
+  assert.match(
+    (await thrown(generator("a", { num_beams: 4 }))).message,
+    /num_beams is not an option; supported: do_sa/,
+  );
   assert.match((await thrown(generator("a", { do_sample: "no" }))).message, /do_sample is no/);
   assert.match((await thrown(generator("a", { num_return_sequences: 0 }))).message, /num_return_sequences is 0/);
   assert.match((await thrown(generator("a", { num_return_sequences: 2, do_sample: false }))).message, /do_sample/);

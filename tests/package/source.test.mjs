@@ -40,7 +40,10 @@ test("an address of a checkpoint: its folder, its config, a shard, or its one fi
   assert.deepEqual(one, { kind: "folder", base, weights: `${base}tuned.safetensors` });
 
   const { side, weights } = await resolve(await wanted("/gpt2/", around), never);
-  assert.deepEqual(side.filter(({ needed }) => needed).map(({ name }) => name), ["config.json", "tokenizer.json"]);
+  assert.deepEqual(
+    side.filter(({ needed }) => needed).map(({ name }) => name),
+    ["config.json", "tokenizer.json"],
+  );
   assert.ok(side.some(({ name }) => name === "model.safetensors.index.json"));
   assert.deepEqual(urls(weights(["model.safetensors"])), [`model.safetensors ${base}model.safetensors`]);
   assert.deepEqual(urls((await resolve(one, never)).weights(["x"])), [`tuned.safetensors ${base}tuned.safetensors`]);
@@ -55,11 +58,20 @@ test("bytes, blobs and files are one file each", async () => {
 
 test("several files make a checkpoint, whatever else is among them", async () => {
   const files = ["model-2.safetensors", "notes.txt", "config.json", "model-1.safetensors", "tokenizer.json"];
-  const found = await wanted(files.map((name) => new File([name], name)), around);
-  assert.deepEqual(found.side.map(({ name }) => name), ["config.json", "tokenizer.json"]);
+  const found = await wanted(
+    files.map((name) => new File([name], name)),
+    around,
+  );
+  assert.deepEqual(
+    found.side.map(({ name }) => name),
+    ["config.json", "tokenizer.json"],
+  );
   const { weights } = await resolve(found, never);
   const order = ["model-2.safetensors", "model-1.safetensors"];
-  assert.deepEqual(weights(order).map(({ name }) => name), order);
+  assert.deepEqual(
+    weights(order).map(({ name }) => name),
+    order,
+  );
 
   const error = await thrown(wanted([new File([""], "a.safetensors"), new File([""], "config.json")], around));
   assert.equal(error.code, "not-found");
@@ -69,7 +81,10 @@ test("several files make a checkpoint, whatever else is among them", async () =>
 test("parts one by one keep the names that the core knows", async () => {
   const parts = { config: "/x/c.json", tokenizer: new Blob(["{}"]), weights: ["/x/w.safetensors"] };
   const { side, weights } = await wanted(parts, around);
-  assert.deepEqual(side.map(({ name }) => name), ["config.json", "tokenizer.json"]);
+  assert.deepEqual(
+    side.map(({ name }) => name),
+    ["config.json", "tokenizer.json"],
+  );
   assert.equal(side[0].place.url, "https://site.test/x/c.json");
   assert.equal(weights[0].name, "w.safetensors");
   assert.match((await thrown(wanted({ ...parts, vocabulary: "x" }, around))).message, /vocabulary is not a part/);
@@ -91,7 +106,14 @@ test("a GGUF named on the hub is fetched without asking for a list", async () =>
 });
 
 test("a repository of GGUF files gives the best that is supported", async () => {
-  const asked = hubWith(["README.md", "m-IQ2_XS.gguf", "m-Q8_0.gguf", "m.Q4_K_M.gguf", "mmproj-F16.gguf", "m-f16.gguf"]);
+  const asked = hubWith([
+    "README.md",
+    "m-IQ2_XS.gguf",
+    "m-Q8_0.gguf",
+    "m.Q4_K_M.gguf",
+    "mmproj-F16.gguf",
+    "m-f16.gguf",
+  ]);
   const { weights } = await resolve(await wanted("hf:owner/name", { ...around, revision: "v1/x" }), never);
   assert.deepEqual(asked, ["https://hub.test/api/models/owner/name/tree/v1%2Fx"]);
   assert.deepEqual(urls(weights([])), ["m.Q4_K_M.gguf https://hub.test/owner/name/resolve/v1%2Fx/m.Q4_K_M.gguf"]);
@@ -105,7 +127,10 @@ test("a repository of GGUF files gives the best that is supported", async () => 
 test("a repository with a checkpoint gives its files, those that are there", async () => {
   hubWith(["config.json", "tokenizer.json", "model.safetensors", "pytorch_model.bin", "generation_config.json"]);
   const { side, weights } = await resolve(await wanted("hf:owner/name", around), never);
-  assert.deepEqual(side.map(({ name }) => name), ["config.json", "tokenizer.json", "generation_config.json"]);
+  assert.deepEqual(
+    side.map(({ name }) => name),
+    ["config.json", "tokenizer.json", "generation_config.json"],
+  );
   const [file] = weights(["model.safetensors"]);
   assert.deepEqual([file.size, file.place.url], [10, "https://hub.test/owner/name/resolve/main/model.safetensors"]);
   assert.match((await thrown(() => weights(["model-00001-of-00002.safetensors"]))).message, /has no model-00001/);
@@ -116,7 +141,10 @@ test("a weight file that is named takes what stands beside it", async () => {
   const asked = hubWith(beside);
   const { side, weights } = await resolve(await wanted("hf:owner/name/v2/a.safetensors", around), never);
   assert.deepEqual(asked, ["https://hub.test/api/models/owner/name/tree/main/v2"]);
-  assert.deepEqual(side.map(({ name }) => name), ["config.json", "tokenizer.json"]);
+  assert.deepEqual(
+    side.map(({ name }) => name),
+    ["config.json", "tokenizer.json"],
+  );
   const at = "https://hub.test/owner/name/resolve/main/v2/a.safetensors";
   assert.deepEqual(urls(weights(["model.safetensors"])), [`a.safetensors ${at}`]);
 });

@@ -21,7 +21,10 @@ export async function sources(names, instead = {}) {
         const name = path.slice(2).replace(/\.[jt]s$/, "");
         return name in instead ? { path: name, namespace: "instead" } : undefined;
       });
-      build.onLoad({ filter: /./, namespace: "instead" }, ({ path }) => ({ contents: instead[path], resolveDir: folder }));
+      build.onLoad({ filter: /./, namespace: "instead" }, ({ path }) => ({
+        contents: instead[path],
+        resolveDir: folder,
+      }));
     },
   };
   const { outputFiles } = await build({

@@ -66,7 +66,9 @@ export async function loadModel(page, address) {
 /** Types a prompt, sends it, and waits for the whole answer. */
 export async function ask(page, prompt) {
   await send(page, prompt);
-  await page.locator('#messages li:last-child[data-role="assistant"]:is([data-state="done"], [data-state="failed"])').waitFor();
+  await page
+    .locator('#messages li:last-child[data-role="assistant"]:is([data-state="done"], [data-state="failed"])')
+    .waitFor();
   return answer(page);
 }
 
@@ -88,7 +90,7 @@ export async function settings(page, values) {
 
 /** The figures beside the conversation: name to text. */
 export function figures(page) {
-  return page.locator("#figures [data-figure]").evaluateAll((all) =>
-    Object.fromEntries(all.map((figure) => [figure.dataset.figure, figure.textContent])),
-  );
+  return page
+    .locator("#figures [data-figure]")
+    .evaluateAll((all) => Object.fromEntries(all.map((figure) => [figure.dataset.figure, figure.textContent])));
 }

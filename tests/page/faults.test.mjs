@@ -14,11 +14,15 @@ const CASES = [
   ["absent", "not-found", /fault\/absent\/model\.gguf answered 404/],
   ["page", "not-a-model", /web page, not a model/],
   ["pointer", "not-a-model", /Git LFS pointer/],
-  ["wrong", "file-damaged", /model\.gguf: is no GGUF file: .*found "PNGP"/],
-  ["truncated", "file-damaged", /model\.gguf: is truncated: tensor \S+ ends at byte \d+, the file has \d+/],
+  ["wrong", "file-damaged", /model\.gguf: .*no GGUF file: it begins with "PNGP", expected "GGUF"/],
+  [
+    "truncated",
+    "file-damaged",
+    /model\.gguf: tensor \S+ ends at byte \d+, but the file has only \d+ bytes: it is truncated/,
+  ],
   ["broken", "network", /model\.gguf broke off after \d+ of \d+ bytes/],
   ["tensor", "model-mismatch", /model\.gguf: .*blk\.3\.attn_q\.weight/],
-  ["quantisation", "unsupported", /blk\.3\.attn_q\.weight.*IQ2_XXS/i],
+  ["quantisation", "unsupported", /blk\.3\.attn_q\.weight.*IQ4_NL/i],
 ];
 
 for (const [fault, code, text] of CASES) {
@@ -78,7 +82,10 @@ test("without WebGPU the page says so at once, and again when it is asked for a 
   await bare.addInitScript(() => delete Navigator.prototype.gpu);
   await bare.goto(server.address);
   await bare.locator('#notice[data-code="no-webgpu"]:not([hidden])').waitFor();
-  assert.match(await bare.innerText("#notice"), /WebGPU is missing[\s\S]*Use a current Chrome, Edge, Firefox or Safari/);
+  assert.match(
+    await bare.innerText("#notice"),
+    /WebGPU is missing[\s\S]*Use a current Chrome, Edge, Firefox or Safari/,
+  );
   await bare.click("#notice-close");
   await bare.click("#load-demo");
   await bare.locator("#notice:not([hidden])").waitFor();

@@ -6,13 +6,13 @@
 import { figures, launch, send, state } from "./browser.mjs";
 
 const NAMES = {
-  "prefill": "prefill",
-  "decode": "decode",
+  prefill: "prefill",
+  decode: "decode",
   "first-token": "first token after",
-  "context": "context",
+  context: "context",
   "gpu-bytes": "on the GPU",
   "wasm-bytes": "WebAssembly memory",
-  "adapter": "adapter",
+  adapter: "adapter",
 };
 
 /** How often the page is looked at, in milliseconds. */

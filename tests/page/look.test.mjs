@@ -40,14 +40,23 @@ test("text stands out from what is behind it, by day and by night", async () => 
       const light = (color) => {
         canvas.fillStyle = color;
         canvas.fillRect(0, 0, 1, 1);
-        const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+        const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) =>
+          v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4,
+        );
         return 0.2126 * r + 0.7152 * g + 0.0722 * b;
       };
       const style = getComputedStyle(document.documentElement);
       const value = (name) => light(style.getPropertyValue(name));
       const pairs = [
-        ["--ink", "--paper"], ["--ink", "--surface"], ["--soft", "--paper"], ["--soft", "--surface"], ["--soft", "--sunk"],
-        ["--accent-ink", "--accent"], ["--ink", "--accent-wash"], ["--wrong", "--wrong-wash"], ["--soft", "--wrong-wash"],
+        ["--ink", "--paper"],
+        ["--ink", "--surface"],
+        ["--soft", "--paper"],
+        ["--soft", "--surface"],
+        ["--soft", "--sunk"],
+        ["--accent-ink", "--accent"],
+        ["--ink", "--accent-wash"],
+        ["--wrong", "--wrong-wash"],
+        ["--soft", "--wrong-wash"],
       ];
       const contrast = ([a, b]) => (Math.max(value(a), value(b)) + 0.05) / (Math.min(value(a), value(b)) + 0.05);
       return pairs.filter((pair) => contrast(pair) < 4.5).map((pair) => `${pair}: ${contrast(pair).toFixed(2)}`);
@@ -72,7 +81,10 @@ test("every control has a name, and the keyboard reaches them in order", async (
   }
   const order = ["", "new-chat", "load-demo", "address", "load-address", "file", "prompt"];
   const places = order.slice(1).map((id) => reached.indexOf(id));
-  assert.ok(places.every((place, at) => place > (places[at - 1] ?? -1)), reached.join(", "));
+  assert.ok(
+    places.every((place, at) => place > (places[at - 1] ?? -1)),
+    reached.join(", "),
+  );
   assert.equal(reached[0], "Skip to the prompt");
   await page.close();
 });
@@ -92,11 +104,12 @@ test("on a narrow page the settings open and close, with the focus going along",
 
 test("who wants no motion gets none", async () => {
   const page = await open("", { reducedMotion: "reduce" });
-  const moving = await page.evaluate(() =>
-    [...document.querySelectorAll("*")].filter((element) => {
-      const { animationName, transitionDuration } = getComputedStyle(element);
-      return animationName !== "none" || transitionDuration.split(", ").some((time) => Number.parseFloat(time) > 0);
-    }).length,
+  const moving = await page.evaluate(
+    () =>
+      [...document.querySelectorAll("*")].filter((element) => {
+        const { animationName, transitionDuration } = getComputedStyle(element);
+        return animationName !== "none" || transitionDuration.split(", ").some((time) => Number.parseFloat(time) > 0);
+      }).length,
   );
   assert.equal(moving, 0);
   await page.close();

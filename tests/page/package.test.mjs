@@ -93,10 +93,10 @@ test("a checkpoint in several files comes by its index: from a hub, from an addr
 test("tokens, text and templates", async () => {
   const outcome = await page.evaluate(async () => {
     const gguf = await (await fetch("/models/demo.gguf")).arrayBuffer();
-    await using model = await load(gguf, { context: 256 });
+    const model = await load(gguf, { context: 256 });
     const tokens = await model.tokenize("Hello, wörld 🌍");
     const messages = [{ role: "user", content: "Hi" }];
-    return {
+    const outcome = {
       tokens,
       text: await model.detokenize(tokens),
       templates: [
@@ -105,6 +105,8 @@ test("tokens, text and templates", async () => {
       ],
       context: model.info.context,
     };
+    await model[Symbol.asyncDispose]();
+    return outcome;
   });
   assert.equal(outcome.text, "Hello, wörld 🌍");
   assert.ok(outcome.tokens.length > 4);

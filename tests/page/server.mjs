@@ -1,9 +1,10 @@
 // The built page, the demo model and a stand-in for the hub, on the loopback interface, with faults to order.
 
 import { createReadStream } from "node:fs";
-import { open, readFile, readdir, stat } from "node:fs/promises";
+import { readFile, readdir, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { basename, extname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -34,7 +35,8 @@ export async function serve({ hub = {}, workerPrelude = "" } = {}) {
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://x").pathname);
     requests.push(path);
-    answer({ path, request, response, hub, workerPrelude }).catch((error) => {
+    // A visitor who goes away in mid-download is no error.
+    answer({ path, response, hub, workerPrelude }).catch((error) => {
       if (response.headersSent) response.destroy();
       else end(response, error.code === "ENOENT" ? 404 : 500, "text/plain", String(error));
     });
@@ -69,7 +71,7 @@ async function file(response, path) {
   const { size } = await stat(path);
   const type = TYPES[extname(path)] ?? "application/octet-stream";
   response.writeHead(200, { "content-type": type, "content-length": size });
-  createReadStream(path).pipe(response);
+  await pipeline(createReadStream(path), response);
 }
 
 /** The Hub's two addresses: a list of a repository's files, and each of them behind a redirect. */
@@ -100,20 +102,19 @@ const faults = {
   async truncated(response, path) {
     const size = Math.floor((await stat(path)).size * HALF);
     response.writeHead(200, { "content-length": size });
-    createReadStream(path, { end: size - 1 }).pipe(response);
+    await pipeline(createReadStream(path, { end: size - 1 }), response);
   },
   /** A connection that breaks on the way. */
   async broken(response, path) {
     const { size } = await stat(path);
     response.writeHead(200, { "content-length": size });
-    createReadStream(path, { end: Math.floor(size * HALF) })
-      .on("end", () => response.destroy())
-      .pipe(response, { end: false });
+    await pipeline(createReadStream(path, { end: Math.floor(size * HALF) }), response, { end: false });
+    response.destroy();
   },
   /** A server that knows neither lengths nor ranges. */
   async plain(response, path) {
     response.writeHead(200, { "accept-ranges": "none" });
-    createReadStream(path).pipe(response);
+    await pipeline(createReadStream(path), response);
   },
   /** A download that takes its time: a quarter of a megabyte, then a pause, and so on. */
   async slow(response, path) {
@@ -143,10 +144,10 @@ const faults = {
   async tensor(response, path) {
     await patched(response, path, (head, at) => head.write("Q", at + "blk.3.attn_".length));
   },
-  /** A tensor is said to be of a type that Oriel does not know (IQ2_XXS). */
+  /** A tensor is said to be of a type that Oriel does not read (IQ4_NL). */
   async quantisation(response, path) {
     const type = "blk.3.attn_q.weight".length + 4 + 2 * 8;
-    await patched(response, path, (head, at) => head.writeUInt32LE(16, at + type));
+    await patched(response, path, (head, at) => head.writeUInt32LE(20, at + type));
   },
 };
 
@@ -155,12 +156,10 @@ const HEAD_BYTES = 8 << 20;
 
 /** Sends the model with its head changed where the tensor `blk.3.attn_q.weight` is listed. */
 async function patched(response, path, change) {
-  const handle = await open(path);
-  const head = Buffer.alloc(HEAD_BYTES);
-  await handle.read(head, 0, HEAD_BYTES, 0);
-  const { size } = await handle.stat();
+  const { size } = await stat(path);
+  const head = Buffer.concat(await createReadStream(path, { end: HEAD_BYTES - 1 }).toArray());
   change(head, head.indexOf("blk.3.attn_q.weight"));
   response.writeHead(200, { "content-length": size });
   response.write(head);
-  handle.createReadStream({ start: HEAD_BYTES }).pipe(response);
+  await pipeline(createReadStream(path, { start: HEAD_BYTES }), response);
 }
