@@ -2,13 +2,13 @@
 //!
 //! Weights stand in memory in the same formats as on a GPU, and the same values are computed from them.
 
-use crate::executor::Prepared;
+use crate::executor::{Prepared, check_tokens, nothing_was_run};
 use crate::format::Packed;
 use crate::kernels::{
     CacheFormat, Rows, RowsMut, argmax, attention, embed, last_row, layer_norm, matmul, pointwise, rms_norm, rope,
     store,
 };
-use crate::plan::{CacheShape, Epilogue, Index, Live, Plan, Side, Step, Tensor, View};
+use crate::plan::{CacheShape, Epilogue, Index, Live, Plan, Side, Step, Tensor, TensorInfo, View};
 use crate::weights::{Layout, Sink, WeightId};
 use crate::{Error, Result};
 
@@ -41,18 +41,29 @@ struct Run {
 
 impl Cpu {
     /// Makes the cache.
-    pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) {
-        let length = shape.kv_heads as usize * shape.context as usize * shape.head_width as usize;
-        let layers = (0..shape.layers).map(|_| [vec![0.0; length], vec![0.0; length]]).collect();
+    ///
+    /// # Errors
+    /// Where there is not enough memory.
+    pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) -> Result<()> {
+        let length = u64::from(shape.kv_heads) * u64::from(shape.context) * u64::from(shape.head_width);
+        let half = || zeros(length).map_err(|error| error.at(format!("a context of {}", shape.context)));
+        let layers = (0..shape.layers).map(|_| Ok([half()?, half()?])).collect::<Result<_>>()?;
         self.cache = Some(Cache { shape, format, layers });
+        Ok(())
     }
 
     /// Makes room for the plan's tensors.
-    pub fn prepare(&mut self, plan: &Plan) -> Prepared {
-        let length = |tensor: usize| plan.rows_of(Tensor(tensor)) as usize * plan.tensors[tensor].width as usize;
-        let tensors = (0..plan.tensors.len()).map(|tensor| vec![0.0; length(tensor)]).collect();
+    ///
+    /// # Errors
+    /// Where there is not enough memory.
+    pub fn prepare(&mut self, plan: &Plan) -> Result<Prepared> {
+        let room = |(place, info): (usize, &TensorInfo)| {
+            let length = u64::from(plan.rows_of(Tensor(place))) * u64::from(info.width);
+            zeros(length).map_err(|error| error.at(&info.name))
+        };
+        let tensors = plan.tensors.iter().enumerate().map(room).collect::<Result<_>>()?;
         self.prepared.push(Run { plan: plan.clone(), tensors, live: Live { position: 0, rows: 0 } });
-        Prepared(self.prepared.len() - 1)
+        Ok(Prepared(self.prepared.len() - 1))
     }
 
     /// Runs every step.
@@ -60,6 +71,9 @@ impl Cpu {
         let Cpu { weights, cache, prepared: runs } = self;
         let run = &mut runs[prepared.0];
         run.live = run.plan.live(tokens.len(), position)?;
+        if let Some(table) = run.plan.token_table() {
+            check_tokens(tokens, weights[table.0].layout.outputs)?;
+        }
         let mut pass = Pass { weights, cache: cache.as_mut(), tokens };
         for i in 0..run.plan.steps.len() {
             pass.step(run, i)?;
@@ -68,18 +82,15 @@ impl Cpu {
     }
 
     /// Logits of the last run.
-    pub fn logits(&self, prepared: Prepared) -> Vec<f32> {
+    pub fn logits(&self, prepared: Prepared) -> Result<Vec<f32>> {
         let run = &self.prepared[prepared.0];
-        let info = run.plan.info(run.plan.logits);
-        let rows = run.plan.live_rows(run.plan.logits, run.live) as usize;
-        run.tensors[run.plan.logits.0][..rows * info.width as usize].to_vec()
+        run.results(run.plan.logits).map(<[f32]>::to_vec)
     }
 
     /// The greatest token of the last row.
-    pub fn choice(&self, prepared: Prepared) -> u32 {
+    pub fn choice(&self, prepared: Prepared) -> Result<u32> {
         let run = &self.prepared[prepared.0];
-        let rows = run.plan.live_rows(run.plan.choice, run.live) as usize;
-        run.tensors[run.plan.choice.0][rows - 1].to_bits()
+        run.results(run.plan.choice)?.last().map(|bits| bits.to_bits()).ok_or_else(nothing_was_run)
     }
 
     /// Fills a tensor.
@@ -95,7 +106,7 @@ impl Cpu {
 
 impl Sink for Cpu {
     fn allocate(&mut self, _name: &str, layout: &Layout) -> Result<WeightId> {
-        let parts = layout.parts.iter().map(|part| vec![0; part.bytes as usize]).collect();
+        let parts = layout.parts.iter().map(|part| zeros(part.bytes)).collect::<Result<_>>()?;
         self.weights.push(Weight { layout: layout.clone(), parts });
         Ok(WeightId(self.weights.len() - 1))
     }
@@ -103,6 +114,25 @@ impl Sink for Cpu {
     fn write(&mut self, weight: WeightId, part: usize, offset: u64, bytes: &[u8]) -> Result<()> {
         self.weights[weight.0].parts[part][offset as usize..][..bytes.len()].copy_from_slice(bytes);
         Ok(())
+    }
+}
+
+/// So many zeros, or an error where memory has no room for them.
+fn zeros<T: bytemuck::Zeroable>(length: u64) -> Result<Vec<T>> {
+    let values = usize::try_from(length).ok().and_then(|length| bytemuck::try_zeroed_vec(length).ok());
+    values.ok_or_else(|| {
+        let bytes = u128::from(length) * size_of::<T>() as u128;
+        Error::Memory(format!("needs {bytes} bytes, more than there is memory"))
+    })
+}
+
+impl Run {
+    /// The rows of a tensor that the last run wrote.
+    fn results(&self, tensor: Tensor) -> Result<&[f32]> {
+        match self.plan.live_rows(tensor, self.live) {
+            0 => Err(nothing_was_run()),
+            rows => Ok(&self.tensors[tensor.0][..rows as usize * self.plan.info(tensor).width as usize]),
+        }
     }
 }
 
@@ -143,10 +173,19 @@ impl Pass<'_> {
     }
 
     fn step(&mut self, run: &mut Run, i: usize) -> Result<()> {
+        let y = run.plan.steps[i].output();
+        // The tensor that is written is taken out, so that the others can be read meanwhile.
+        let mut out = y.map(|y| std::mem::take(&mut run.tensors[y.0])).unwrap_or_default();
+        let done = self.carry_out(run, i, &mut out);
+        if let Some(y) = y {
+            run.tensors[y.0] = out;
+        }
+        done
+    }
+
+    fn carry_out(&mut self, run: &Run, i: usize, out: &mut [f32]) -> Result<()> {
         let Run { plan, tensors, live } = run;
         let step = &plan.steps[i];
-        // The tensor that is written is taken out, so that the others can be read meanwhile.
-        let mut out = step.output().map(|y| std::mem::take(&mut tensors[y.0])).unwrap_or_default();
         let whole = |tensor: Tensor| View { tensor, start: 0, width: plan.info(tensor).width };
         let read = |x: View| Rows::new(&tensors[x.tensor.0], plan.info(x.tensor).width as usize, x);
         let rows = step.output().map_or(live.rows, |y| plan.live_rows(y, *live)) as usize;
@@ -156,13 +195,13 @@ impl Pass<'_> {
             Step::Matmul { y, .. } | Step::Pointwise { y, .. } => *y,
             other => other.output().map_or(nothing, whole),
         };
-        let to = RowsMut::new(&mut out, plan.info(target.tensor).width as usize, target);
+        let to = RowsMut::new(out, plan.info(target.tensor).width as usize, target);
         match step {
             Step::Embed { table, index, combine, .. } => {
                 let indices = self.indices(*index, *live);
                 let outputs = self.weights[table.0].layout.outputs;
-                if let Some(index) = indices.iter().find(|index| **index >= outputs) {
-                    return Err(Error::Option(format!("token {index} is beyond the vocabulary of {outputs}")));
+                if let Some(row) = indices.iter().find(|row| **row >= outputs) {
+                    return Err(Error::Option(format!("{index:?} {row} is beyond a table of {outputs}")));
                 }
                 embed::reference(self.row(*table), &indices, *combine, to);
             }
@@ -197,9 +236,44 @@ impl Pass<'_> {
             Step::LastRow { x, .. } => last_row::reference(live.rows as usize, read(*x), to),
             Step::Argmax { x, .. } => argmax::reference(rows, read(*x), to),
         }
-        if let Some(y) = step.output() {
-            tensors[y.0] = out;
-        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Format;
+    use crate::plan::Builder;
+    use crate::weights::{Catalogue, Shape};
+
+    const CACHE: CacheShape = CacheShape { layers: 1, kv_heads: 1, head_width: 4, context: 8 };
+
+    #[test]
+    fn a_run_that_is_refused_spoils_nothing() {
+        let (mut cpu, mut catalogue) = (Cpu::default(), Catalogue::default());
+        let layout = Layout::new(Format::F32, Shape::Matrix { outputs: 10, inputs: 4 }, 1 << 20).unwrap();
+        cpu.allocate("table", &layout).unwrap();
+        let table = catalogue.add("table", layout);
+        let mut p = Builder::new(&catalogue, 2, CACHE);
+        let x = p.embed(table);
+        p.store(x, x, 0);
+        let plan = p.finish(x);
+        let prepared = cpu.prepare(&plan).unwrap();
+        assert_eq!(cpu.choice(prepared).unwrap_err().code(), "device");
+        assert_eq!(cpu.logits(prepared).unwrap_err().code(), "device");
+        assert_eq!(cpu.run(prepared, &[3, 10], 0).unwrap_err().to_string(), "token 10 is beyond the vocabulary of 10");
+        assert!(cpu.run(prepared, &[3, 9], 0).unwrap_err().to_string().contains("cache"));
+        cpu.allocate_cache(CACHE, CacheFormat::F32).unwrap();
+        cpu.run(prepared, &[3, 9], 0).unwrap();
+        assert_eq!(cpu.logits(prepared).unwrap().len(), 8);
+    }
+
+    #[test]
+    fn what_memory_cannot_hold_is_an_error() {
+        let shape = CacheShape { context: i32::MAX as u32, kv_heads: 1 << 10, head_width: 1 << 10, layers: 1 };
+        let error = Cpu::default().allocate_cache(shape, CacheFormat::F32).unwrap_err();
+        assert_eq!(error.code(), "out-of-memory");
+        assert!(error.to_string().contains("2147483647"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cpu::Cpu;
 use crate::gpu::{Gpu, GpuOptions};
-use crate::kernels::CacheFormat;
+use crate::kernels::{CacheFormat, attention};
 use crate::plan::{CacheShape, Plan, Tensor};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use crate::{Error, Result};
@@ -16,7 +16,7 @@ pub struct Prepared(pub(crate) usize);
 pub enum Readback {
     /// Nothing: all but the last chunk of a prompt.
     Nothing,
-    /// The greatest token of each row that has logits: 4 bytes each.
+    /// The greatest token of each row that has logits.
     Choice,
     /// All logits.
     Logits,
@@ -56,6 +56,19 @@ pub struct Counts {
     pub weight_bytes_read: u64,
     /// Bytes of buffers that live on the device now.
     pub gpu_bytes: u64,
+}
+
+/// Refuses tokens that the table of `vocab` rows does not hold.
+pub(crate) fn check_tokens(tokens: &[u32], vocab: u32) -> Result<()> {
+    match tokens.iter().find(|token| **token >= vocab) {
+        None => Ok(()),
+        Some(token) => Err(Error::Option(format!("token {token} is beyond the vocabulary of {vocab}"))),
+    }
+}
+
+/// The error for a result that is asked for before there is one.
+pub(crate) fn nothing_was_run() -> Error {
+    Error::Device("a result was asked for before anything was run".into())
 }
 
 /// A device that runs plans.
@@ -105,31 +118,32 @@ impl Executor {
     /// Makes the cache, once, before any plan is prepared.
     ///
     /// # Errors
-    /// Where half of a layer's cache passes the binding limit.
+    /// Where half of a layer's cache passes the binding limit or what memory there is, or the kernels of a GPU are made
+    /// for narrower heads.
     pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) -> Result<()> {
-        let head_bytes = u64::from(shape.head_width.div_ceil(4)) * format.word_bytes();
-        let bytes = u64::from(shape.kv_heads) * u64::from(shape.context) * head_bytes;
-        if bytes > self.binding_limit() {
+        let (bytes, limit) = (format.bytes(shape), self.binding_limit());
+        if bytes > limit {
+            let (context, most) = (shape.context, limit / format.bytes(CacheShape { context: 1, ..shape }));
             return Err(Error::Memory(format!(
-                "a context of {} takes {bytes} bytes a layer for keys; the device binds at most {}: ask for a context of \
-                 at most {}",
-                shape.context,
-                self.binding_limit(),
-                self.binding_limit() / (u64::from(shape.kv_heads) * head_bytes)
+                "a context of {context} takes {bytes} bytes a layer for keys; the device binds at most {limit}: ask for a \
+                 context of at most {most}"
             )));
         }
         match self {
-            Executor::Gpu(gpu) => gpu.allocate_cache(shape, format),
+            Executor::Gpu(gpu) => {
+                attention::check_head(shape)?;
+                gpu.allocate_cache(shape, format);
+                Ok(())
+            }
             Executor::Cpu(cpu) => cpu.allocate_cache(shape, format),
         }
-        Ok(())
     }
 
     /// Makes everything that runs of the plan need: afterwards a run makes nothing.
     pub fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared> {
         match self {
             Executor::Gpu(gpu) => gpu.prepare(plan, catalogue),
-            Executor::Cpu(cpu) => Ok(cpu.prepare(plan)),
+            Executor::Cpu(cpu) => cpu.prepare(plan),
         }
     }
 
@@ -145,7 +159,7 @@ impl Executor {
     pub async fn read_logits(&mut self, prepared: Prepared) -> Result<Vec<f32>> {
         match self {
             Executor::Gpu(gpu) => gpu.read_logits(prepared).await,
-            Executor::Cpu(cpu) => Ok(cpu.logits(prepared)),
+            Executor::Cpu(cpu) => cpu.logits(prepared),
         }
     }
 
@@ -153,7 +167,7 @@ impl Executor {
     pub async fn read_choice(&mut self, prepared: Prepared) -> Result<u32> {
         match self {
             Executor::Gpu(gpu) => gpu.read_choice(prepared).await,
-            Executor::Cpu(cpu) => Ok(cpu.choice(prepared)),
+            Executor::Cpu(cpu) => cpu.choice(prepared),
         }
     }
 

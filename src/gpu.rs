@@ -11,11 +11,11 @@ mod tune;
 
 pub use device::GpuOptions;
 
-use crate::executor::{AdapterInfo, Counts, Prepared, Readback};
+use crate::Result;
+use crate::executor::{AdapterInfo, Counts, Prepared, Readback, check_tokens, nothing_was_run};
 use crate::kernels::{CacheFormat, Variants};
 use crate::plan::{CacheShape, Plan, Side, Tensor};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
-use crate::{Error, Result};
 use device::{Buffer, Device};
 use pipelines::Pipelines;
 use prepared::Lowered;
@@ -80,10 +80,8 @@ impl Gpu {
 
     /// Makes the cache.
     pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) {
-        let words = u64::from(shape.kv_heads) * u64::from(shape.context) * u64::from(shape.head_width.div_ceil(4));
-        let half = |layer: u32, side: Side| {
-            self.device.storage(&format!("cache.{layer}.{side:?}"), words * format.word_bytes())
-        };
+        let half =
+            |layer: u32, side: Side| self.device.storage(&format!("cache.{layer}.{side:?}"), format.bytes(shape));
         let layers = (0..shape.layers).map(|layer| [half(layer, Side::Keys), half(layer, Side::Values)]).collect();
         self.cache = Some(Cache { format, layers });
     }
@@ -98,9 +96,8 @@ impl Gpu {
     /// Submits a run.
     pub fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()> {
         self.device.check()?;
-        let vocab = self.prepared[prepared.0].vocab;
-        if let Some(token) = tokens.iter().find(|token| vocab.is_some_and(|vocab| **token >= vocab)) {
-            return Err(Error::Option(format!("token {token} is beyond the vocabulary of {}", vocab.unwrap_or(0))));
+        if let Some(vocab) = self.prepared[prepared.0].vocab {
+            check_tokens(tokens, vocab)?;
         }
         let weights = &self.weights;
         self.prepared[prepared.0].run(&self.device, weights, tokens, position, readback)
@@ -149,7 +146,7 @@ impl Gpu {
     pub async fn read_choice(&mut self, prepared: Prepared) -> Result<u32> {
         let lowered = &self.prepared[prepared.0];
         let words = lowered.choice_back.read(&self.device, lowered.last_rows).await?;
-        words.last().copied().ok_or_else(|| Error::Device("nothing was run".into()))
+        words.last().copied().ok_or_else(nothing_was_run)
     }
 
     /// Fills a tensor: for tests of kernels.

@@ -148,7 +148,8 @@ pub enum Step {
     Attention { q: View, layer: u32, heads: u32, scale: f32, y: Tensor },
     /// `y[0] = x[last row in use]`.
     LastRow { x: View, y: Tensor },
-    /// Index of the greatest value of each row, the lowest of equals, as a u32.
+    /// Index of the greatest value of each row, the lowest of equals, as a u32;
+    /// [`NONE`](crate::kernels::argmax::NONE) where a value is no number.
     Argmax { x: View, y: Tensor },
 }
 
@@ -221,6 +222,14 @@ impl Plan {
             )));
         }
         Ok(Live { position, rows })
+    }
+
+    /// The table that tokens are looked up in, if the plan looks any up.
+    pub fn token_table(&self) -> Option<WeightId> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Embed { table, index: Index::Token, .. } => Some(*table),
+            _ => None,
+        })
     }
 
     /// Rows of a tensor in a run.

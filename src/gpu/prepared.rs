@@ -73,10 +73,7 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
     let dispatches =
         dispatches.map(|(i, dispatch)| binder.ready(gpu, dispatch, &uniforms, i)).collect::<Result<_>>()?;
     buffers.extend([uniforms, unused]);
-    let vocab = plan.steps.iter().find_map(|step| match step {
-        Step::Embed { table, index: crate::plan::Index::Token, .. } => Some(catalogue.layout(*table).outputs),
-        _ => None,
-    });
+    let vocab = plan.token_table().map(|table| catalogue.layout(table).outputs);
     let weight_bytes = weight_bytes(plan, catalogue);
     Ok(Lowered {
         plan: plan.clone(),

@@ -1,6 +1,7 @@
 //! Rows of a tensor on the device -> words on the host, through a buffer made once.
 
 use super::device::{Buffer, Device, Tally};
+use crate::executor::nothing_was_run;
 use crate::{Error, Result};
 
 /// A buffer that the host can map, for rows of `width` words that stand `stride` words apart on the device.
@@ -28,6 +29,9 @@ impl Staging {
 
     /// The words of `rows` rows, without padding, once the device has copied them.
     pub async fn read(&self, device: &Device, rows: u32) -> Result<Vec<u32>> {
+        if rows == 0 {
+            return Err(nothing_was_run());
+        }
         Tally::add(&device.tally.readbacks, 1);
         let (done, wait) = futures_channel::oneshot::channel();
         let slice = self.buffer.slice(..self.bytes(rows));

@@ -8,6 +8,9 @@ params! { struct Params { width: u32, x_start: u32, x_stride: u32, y_stride: u32
 /// `shaders/argmax.wgsl`.
 pub const KERNEL: Kernel = kernel!("argmax", workgroup 256, Params, [Read("x"), Write("y")]);
 
+/// The index that is given for a row with a value that is no number, or that is infinite upwards: numbers overflowed.
+pub const NONE: u32 = u32::MAX;
+
 /// For each row the lowest index with the greatest value, as u32.
 pub fn lower(plan: &Plan, x: View, y: Tensor) -> Dispatch {
     let params =
@@ -29,8 +32,11 @@ pub fn reference(rows: usize, x: Rows, mut y: RowsMut) {
     }
 }
 
-/// The lowest index with the greatest value.
+/// The lowest index with the greatest value, or [`NONE`].
 pub fn greatest(values: &[f32]) -> u32 {
+    if values.iter().any(|value| value.is_nan() || *value == f32::INFINITY) {
+        return NONE;
+    }
     let mut best = 0;
     for (i, value) in values.iter().enumerate() {
         if *value > values[best] {

@@ -2,6 +2,7 @@
 
 use super::{Binding::*, Dispatch, Grid, Kernel, Resource, Rows, RowsMut, stride};
 use crate::plan::{CacheShape, Plan, Side, Tensor, View};
+use crate::{Error, Result};
 
 params! {
     struct Params {
@@ -16,6 +17,18 @@ pub const KERNEL: Kernel =
 
 /// Values in the widest head that the kernel's shared memory holds.
 pub const WIDEST_HEAD: u32 = 256;
+
+/// Refuses heads that are too wide for the kernel.
+///
+/// # Errors
+/// `Unsupported`, with the widths.
+pub fn check_head(shape: CacheShape) -> Result<()> {
+    let width = shape.head_width;
+    if width <= WIDEST_HEAD {
+        return Ok(());
+    }
+    Err(Error::Unsupported(format!("heads of {width} values; supported on a GPU: up to {WIDEST_HEAD}")))
+}
 
 /// Each query row over the positions up to and with its own.
 pub fn lower(plan: &Plan, q: View, layer: u32, heads: u32, scale: f32, y: Tensor) -> Dispatch {

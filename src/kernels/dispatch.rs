@@ -89,6 +89,17 @@ pub fn stride(plan: &Plan, tensor: Tensor) -> u32 {
 /// # Errors
 /// Where a shape passes what the kernels can do within WebGPU's default limits.
 pub fn lower(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variants) -> Result<Vec<Dispatch>> {
+    let dispatches = dispatches(plan, catalogue, step, variants)?;
+    match dispatches.iter().find(|dispatch| dispatch.grid.y > 1 && !dispatch.kernel.folds()) {
+        None => Ok(dispatches),
+        Some(Dispatch { kernel, .. }) => {
+            let message = format!("{} would need more than {MOST_GROUPS} workgroups for a row", kernel.name);
+            Err(Error::Unsupported(message))
+        }
+    }
+}
+
+fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variants) -> Result<Vec<Dispatch>> {
     let one = |dispatch| Ok(vec![dispatch]);
     match step {
         Step::Embed { table, index, combine, y } => {
@@ -109,16 +120,36 @@ pub fn lower(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variants
         }
         Step::Store { x, layer, side } => one(store::lower(plan, *x, *layer, *side)),
         Step::Attention { q, layer, heads, scale, y } => {
-            if plan.cache.head_width > attention::WIDEST_HEAD {
-                return Err(Error::Unsupported(format!(
-                    "heads of {} values; supported: up to {}",
-                    plan.cache.head_width,
-                    attention::WIDEST_HEAD
-                )));
-            }
+            attention::check_head(plan.cache)?;
             one(attention::lower(plan, *q, *layer, *heads, *scale, *y))
         }
         Step::LastRow { x, y } => one(last_row::lower(plan, *x, *y)),
         Step::Argmax { x, y } => one(argmax::lower(plan, *x, *y)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Format;
+    use crate::plan::{Activation, Builder, CacheShape};
+    use crate::weights::{Layout, Shape};
+
+    #[test]
+    fn more_workgroups_than_x_holds_are_folded_or_refused() {
+        const WIDTH: u32 = 1 << 23;
+        let mut catalogue = Catalogue::default();
+        let layout = Layout::new(Format::Q4, Shape::Matrix { outputs: WIDTH, inputs: 32 }, 1 << 30).unwrap();
+        let matrix = catalogue.add("wide", layout);
+        let mut p = Builder::new(&catalogue, 1, CacheShape { layers: 0, kv_heads: 1, head_width: 2, context: 1 });
+        let x = p.input("x", 32);
+        let y = p.matmul("y", x, matrix);
+        let y = p.activate("z", y, Activation::Relu);
+        let plan = p.finish(y);
+        let lowered = |step: &Step| lower(&plan, &catalogue, step, Variants::default());
+        let grid = lowered(&plan.steps[0]).unwrap()[0].grid;
+        assert!(grid.y > 1 && grid.x <= MOST_GROUPS && grid.x * grid.y * 16 >= WIDTH, "{grid:?}");
+        let error = lowered(&plan.steps[1]).unwrap_err();
+        assert_eq!(error.to_string(), "pointwise would need more than 65535 workgroups for a row");
     }
 }

@@ -25,6 +25,7 @@ pub use dispatch::{Constants, Dispatch, Grid, Resource, Variants, lower, stride}
 pub use reference::{Rows, RowsMut};
 
 use crate::format::Format;
+use crate::plan::CacheShape;
 
 /// One compute kernel: a file in `shaders/` and what the host must bind to it.
 #[derive(Debug, PartialEq, Eq)]
@@ -88,6 +89,12 @@ impl CacheFormat {
         }
     }
 
+    /// Bytes of a layer's keys, or of its values: heads are padded to whole words.
+    pub fn bytes(self, shape: CacheShape) -> u64 {
+        let head_words = u64::from(shape.head_width.div_ceil(4));
+        u64::from(shape.kv_heads) * u64::from(shape.context) * head_words * self.word_bytes()
+    }
+
     const fn wgsl(self) -> &'static str {
         match self {
             CacheFormat::F32 => include_str!("../../shaders/formats/cache_f32.wgsl"),
@@ -106,6 +113,11 @@ impl Kernel {
     /// Whether the kernel reads a matrix in any format: group 2.
     pub fn reads_matrix(&self) -> bool {
         self.imports().any(|name| name == "weights")
+    }
+
+    /// Whether the kernel counts its workgroups over x and y together: [`Grid`] folds what is too many for x alone.
+    fn folds(&self) -> bool {
+        self.source.contains("num_workgroups")
     }
 
     fn imports(&self) -> impl Iterator<Item = &'static str> {

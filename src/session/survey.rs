@@ -5,10 +5,9 @@ use super::assembly::{Assembly, FormatUse};
 use super::files::Found;
 use super::incoming::Incoming;
 use super::text::Text;
-use crate::kernels::CacheFormat;
 use crate::manifest::{Manifest, TensorEntry};
 use crate::models::ModelShape;
-use crate::plan::{CacheShape, Plan, Slots};
+use crate::plan::{Plan, Slots};
 use crate::weights::{Layout, Sink, WeightId};
 use crate::{Result, gguf};
 
@@ -123,7 +122,7 @@ impl Survey {
         assembly.add_constants(binding_limit, &mut numbers)?;
         let plans = assembly.plans()?;
         let weight_bytes = assembly.catalogue.iter().map(|(_, layout)| layout.bytes()).sum();
-        let half = half_bytes(assembly.cache(), assembly.cache_format());
+        let half = assembly.cache_format().bytes(assembly.cache());
         let cache_bytes = 2 * u64::from(assembly.cache().layers) * half;
         let shape = assembly.family.shape();
         let position_bytes = half / u64::from(assembly.context);
@@ -139,12 +138,6 @@ impl Survey {
             gpu_bytes: weight_bytes + cache_bytes + plans.iter().map(scratch_bytes).sum::<u64>(),
         })
     }
-}
-
-/// Bytes of a layer's keys, or of its values.
-fn half_bytes(cache: CacheShape, format: CacheFormat) -> u64 {
-    let position = u64::from(cache.head_width.div_ceil(4)) * format.word_bytes();
-    u64::from(cache.kv_heads) * u64::from(cache.context) * position
 }
 
 /// Bytes of the tensors between a pass's steps.
