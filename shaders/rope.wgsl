@@ -1,5 +1,6 @@
 // (y[a], y[b]) = (x[a] cos - x[b] sin, x[a] sin + x[b] cos) for each pair (a, b) of a head; the rest of a head as it is.
-// One invocation per pair. Cosines and sines come from a table: WGSL's own are inexact for large angles.
+// One invocation per pair; the last value of an odd head has one to itself. Cosines and sines come from a table: WGSL's own
+// are inexact for large angles.
 #import live
 
 struct Params {
@@ -16,7 +17,7 @@ override WORKGROUP: u32;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let pairs = params.head_width / 2u;
+    let pairs = (params.head_width + 1u) / 2u;
     let head = id.x / pairs;
     let i = id.x % pairs;
     if head >= params.heads { return; }
@@ -28,6 +29,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if i < rotated && params.adjacent == 0u {
         a = i;
         b = i + rotated;
+    }
+    if b >= params.head_width {
+        y[y_at + a] = x[x_at + a];
+        return;
     }
     let pair = vec2<f32>(x[x_at + a], x[x_at + b]);
     var turn = vec2<f32>(1.0, 0.0);

@@ -8,7 +8,7 @@ use oriel::executor::{Executor, Prepared, Readback};
 use oriel::format::{Format, pack};
 use oriel::gpu::GpuOptions;
 use oriel::kernels::matmul::Variant;
-use oriel::kernels::{CacheFormat, Variants};
+use oriel::kernels::{CacheFormat, Variants, argmax};
 use oriel::plan::{Activation, Builder, CacheShape, Combine, Epilogue, Output, Pairing, Plan, Step, View};
 use oriel::weights::{Catalogue, Layout, Shape, Sink, WeightId};
 use pollster::block_on;
@@ -245,7 +245,7 @@ fn epilogues_alone_and_in_matmuls() {
 #[test]
 fn rope() {
     let mut bench = Bench::new(Variant::Shared, None);
-    for (heads, head_width, rotary) in [(1, 2, 2), (3, 20, 12), (2, 64, 64), (5, 128, 32)] {
+    for (heads, head_width, rotary) in [(1, 2, 2), (3, 5, 2), (3, 20, 12), (2, 64, 64), (5, 128, 32)] {
         let context = 50;
         let table = bench.vector(context * rotary);
         for pairing in [Pairing::Adjacent, Pairing::Halves] {
@@ -300,6 +300,17 @@ fn last_row_and_argmax() {
             executor.run(prepared, &[0], 0, Readback::Choice).unwrap();
             let expected = if width > 2 { 2 } else { 0 };
             assert_eq!(block_on(executor.read_choice(prepared)).unwrap(), expected, "argmax of {width}");
+        }
+        // A model whose numbers overflow is told from one that likes its first token.
+        for (value, place) in [(f32::NAN, 0), (f32::NAN, width - 1), (f32::INFINITY, width / 2)] {
+            let mut broken = ties.clone();
+            broken[place as usize] = value;
+            for (executor, prepared) in bench.executors.iter_mut().zip(prepared) {
+                executor.write_tensor(prepared, plan.logits, &broken);
+                executor.run(prepared, &[0], 0, Readback::Choice).unwrap();
+                let choice = block_on(executor.read_choice(prepared)).unwrap();
+                assert_eq!(choice, argmax::NONE, "argmax of {width} with {value} at {place}");
+            }
         }
     }
 }

@@ -40,7 +40,7 @@ pub fn lower(
         params: bytemuck::bytes_of(&params).to_vec(),
         resources: vec![Resource::Tensor(x.tensor), Resource::Vector(table), Resource::Tensor(y)],
         matrix: None,
-        grid: Grid::new((x.width / 2).div_ceil(KERNEL.workgroup), y, 1),
+        grid: Grid::new((x.width / head_width * head_width.div_ceil(2)).div_ceil(KERNEL.workgroup), y, 1),
     }
 }
 

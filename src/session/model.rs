@@ -3,6 +3,7 @@
 use super::assembly::{Assembly, FormatUse};
 use super::text::Text;
 use crate::executor::{AdapterInfo, Counts, Executor, Prepared, Readback};
+use crate::kernels::argmax;
 use crate::models::ModelShape;
 use crate::plan::Output;
 use crate::{Error, Result};
@@ -156,6 +157,11 @@ impl Model {
     /// The token with the greatest score after the last row of a pass, chosen by the device.
     pub(super) async fn choice(&mut self, pass: Prepared) -> Result<u32> {
         let token = self.executor.read_choice(pass).await?;
+        if token == argmax::NONE {
+            let message =
+                "a score of the next token is no number: the model's numbers overflowed or its weights are damaged";
+            return Err(Error::Model(message.into()));
+        }
         let vocab = self.shape().vocab;
         if token >= vocab {
             return Err(Error::Device(format!("the device chose token {token} of a vocabulary of {vocab}")));
