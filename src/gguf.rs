@@ -22,6 +22,9 @@ pub const MOST_HEADER_BYTES: u64 = 256 << 20;
 /// The most entries of metadata: real files have below a hundred.
 const MOST_ENTRIES: u64 = 1 << 14;
 
+/// The longest name of an entry, as the format has it.
+const LONGEST_KEY: usize = 65_535;
+
 /// An array of metadata longer than this that is no vocabulary is passed over.
 const MOST_KEPT: u64 = 1024;
 
@@ -160,6 +163,10 @@ impl Head {
             Stage::Metadata { left } => {
                 let then = *left - 1;
                 let key = cursor.text()?.to_string();
+                if key.len() > LONGEST_KEY {
+                    let length = key.len();
+                    return Err(Error::File(format!("a key of {length} bytes, expected at most {LONGEST_KEY}")).into());
+                }
                 self.stage = self.read_entry(&key, cursor, then).map_err(|stop| stop.at(format!("metadata {key}")))?;
             }
             Stage::Array { left: 0, then, .. } => self.stage = Stage::Metadata { left: *then },

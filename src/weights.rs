@@ -101,11 +101,14 @@ pub const SCALES_ALIGNMENT: u64 = 256;
 /// scales are whole words.
 pub const PART_ROWS: u32 = 64;
 
+/// More parts than this are refused: the sizes are a file's to say, and no device holds as many.
+const MOST_PARTS: u32 = 4096;
+
 impl Layout {
     /// Splits `[outputs, inputs]` in `format` by rows so that no part passes `binding_limit` bytes.
     ///
     /// # Errors
-    /// Where even [`PART_ROWS`] rows pass the limit, or a size is 0.
+    /// Where even [`PART_ROWS`] rows pass the limit, there would be absurdly many parts, or a size is 0.
     pub fn new(format: Format, shape: Shape, binding_limit: u64) -> Result<Layout> {
         let (outputs, inputs) = match shape {
             Shape::Matrix { outputs, inputs } => (outputs, inputs),
@@ -124,6 +127,13 @@ impl Layout {
         }
         let most = u32::try_from(fitting).unwrap_or(u32::MAX);
         let step = if most >= outputs { outputs } else { most / PART_ROWS * PART_ROWS };
+        if outputs.div_ceil(step) > MOST_PARTS {
+            return Err(Error::Memory(format!(
+                "[{outputs}, {inputs}] values in {} take more than {MOST_PARTS} times the {binding_limit} bytes that the \
+                 device binds at most",
+                format.name()
+            )));
+        }
         let mut layout = Layout { format, outputs, inputs, parts: Vec::new() };
         let mut first_output = 0;
         while first_output < outputs {
@@ -238,5 +248,7 @@ mod tests {
     fn rows_too_long_for_the_device_are_refused() {
         let error = Layout::new(Format::F32, Shape::Matrix { outputs: 64, inputs: 1 << 20 }, 1 << 20).unwrap_err();
         assert_eq!(error.code(), "out-of-memory");
+        let error = Layout::new(Format::Q4, Shape::Matrix { outputs: u32::MAX, inputs: 1 << 18 }, LIMIT).unwrap_err();
+        assert!(error.to_string().starts_with("[4294967295, 262144] values in q4 take more"), "{error}");
     }
 }

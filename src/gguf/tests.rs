@@ -146,6 +146,7 @@ fn absurd_counts_and_lengths_are_refused_at_once() {
         (Writer::new("llama").array("tokenizer.ggml.tokens", 8, 1 << 40, &[]), "an array of 1099511627776 values"),
         (Writer::new("llama").array("x", 9, 1, &[0; 12]), "an array of arrays, which is not supported"),
         (Writer::new("llama").array("x", 77, 1, &[]), "an array of the unknown type 77"),
+        (Writer::new("llama").entry(&"x".repeat(65_536), 7, &[1]), "a key of 65536 bytes, expected at most 65535"),
         (Writer::new("llama").entry("x", 13, &[]), "a value of the unknown type 13"),
         (Writer::new("llama").entry("x", 7, &[2]), "a truth value of 2"),
         (Writer::new("llama").entry("x", 8, &[1, 0, 0, 0, 0, 0, 0, 0, 0xff]), "no UTF-8 from its byte 0 on"),

@@ -111,8 +111,8 @@ pub fn open(manifest: &Manifest) -> Result<Box<dyn Family>> {
     open(manifest)
 }
 
-/// The widest row that a model may have: far beyond any, and three times it is still a u32.
-const MOST_VALUES: u64 = 1 << 24;
+/// The widest row that a model may have: far beyond any, and what is made of several rows is still a u32.
+const MOST_VALUES: u64 = 1 << 20;
 
 impl ModelShape {
     /// The same, once its sizes are known to fit each other and the checkpoint.

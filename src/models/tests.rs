@@ -183,7 +183,7 @@ fn contradictory_sizes_are_refused() {
     let refusals = [
         (json!({ "num_key_value_heads": 4 }), "6 heads cannot share 4 key and value heads evenly"),
         (json!({ "num_hidden_layers": 1_000_000 }), "1000000 layers in a checkpoint of 10 tensors"),
-        (json!({ "head_dim": 1 << 30 }), "rows of nothing, or of more than 16777216 values"),
+        (json!({ "head_dim": 1 << 30 }), "rows of nothing, or of more than 1048576 values"),
         (json!({ "head_dim": 11 }), "11 values of heads of 11 cannot be rotated in pairs"),
         (json!({ "vocab_size": null }), "setting vocab_size is missing"),
     ];
