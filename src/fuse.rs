@@ -9,16 +9,19 @@ use crate::plan::{Activation, Combine, Epilogue, Plan, Step, Tensor, View};
 #[must_use]
 pub fn fuse(plan: &Plan) -> Plan {
     let mut plan = plan.clone();
-    while let Some((early, late, merged)) = find(&plan) {
+    let mut from = 0;
+    // What stands before a pair is joined to nothing more than it was, so the search goes on from there.
+    while let Some((early, late, merged)) = find(&plan, from) {
         plan.steps[early] = merged;
         plan.steps.remove(late);
+        from = early;
     }
     plan
 }
 
-/// The first pair of steps that can be one, and that one: it stands where the earlier stood.
-fn find(plan: &Plan) -> Option<(usize, usize, Step)> {
-    (0..plan.steps.len()).find_map(|early| {
+/// The first pair of steps from `from` on that can be one, and that one: it stands where the earlier stood.
+fn find(plan: &Plan, from: usize) -> Option<(usize, usize, Step)> {
+    (from..plan.steps.len()).find_map(|early| {
         let (made, first) = producer(&plan.steps[early])?;
         let late = only_reader(plan, early, made.tensor)?;
         let Step::Pointwise { x, epilogue: second, y } = &plan.steps[late] else { return None };
