@@ -1,5 +1,6 @@
 //! Rows of f32 <-> the bytes of the device formats, in the planar layout that [`Format`] describes.
 
+use crate::format::decode::half_at;
 use crate::format::{BLOCK, Format};
 use crate::weights::{Layout, Part};
 use crate::{Error, Result};
@@ -119,10 +120,6 @@ pub fn decode_row(format: Format, values: &[u8], scales: &[u8], row: &mut [f32])
             }
         }
     }
-}
-
-fn half_at(bytes: &[u8]) -> f32 {
-    f16::from_le_bytes([bytes[0], bytes[1]]).to_f32()
 }
 
 /// The next `length` bytes of a region, as zeros.

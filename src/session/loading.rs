@@ -119,7 +119,8 @@ impl Loading {
         if let Some((assembly, _)) = &self.parts
             && self.incoming.is_last()
         {
-            self.executor.allocate_cache(assembly.cache(), assembly.cache_format())?;
+            let made = self.executor.allocate_cache(assembly.cache(), assembly.cache_format());
+            made.map_err(|error| self.incoming.at_file(error))?;
         }
         Ok(intake)
     }
@@ -141,7 +142,8 @@ impl Loading {
         let (mut assembly, text) = match self.parts.take() {
             Some(parts) => parts,
             None => {
-                let assembly = Assembly::new(&self.incoming.side.announced(&shard), self.options)?;
+                let assembly = Assembly::new(&self.incoming.side.announced(&shard), self.options);
+                let assembly = assembly.map_err(|error| self.incoming.side.at_folder(error))?;
                 self.incoming.side.check_announced(&assembly.specs)?;
                 (assembly, Text::from_side_files(&mut self.incoming.side)?)
             }
