@@ -63,8 +63,8 @@ impl Gpu {
 
     /// What computes.
     pub fn adapter(&self) -> AdapterInfo {
-        let Variants { matvec, matmul } = self.variants;
-        let variants = format!("matvec {}, matmul {}", matvec.name(), matmul.name());
+        let Variants { matvec, matmul, attention } = self.variants;
+        let variants = format!("matvec {}, matmul {}, attention {}", matvec.name(), matmul.name(), attention.name());
         AdapterInfo { variants, ..self.device.info() }
     }
 
@@ -103,10 +103,11 @@ impl Gpu {
         self.prepared[prepared.0].run(&self.device, weights, tokens, position, readback)
     }
 
-    /// Frees all weights and plans: what a measurement made.
+    /// Frees all weights, plans and the cache: what a measurement made.
     fn forget(&mut self) {
         self.prepared.clear();
         self.weights.clear();
+        self.cache = None;
     }
 
     /// Waits until everything that was submitted is done; reports what the device refused meanwhile.

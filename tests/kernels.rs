@@ -7,8 +7,7 @@
 use oriel::executor::{Executor, Prepared, Readback};
 use oriel::format::{Format, pack};
 use oriel::gpu::GpuOptions;
-use oriel::kernels::matmul::Variant;
-use oriel::kernels::{CacheFormat, Variants, argmax};
+use oriel::kernels::{CacheFormat, Variant, Variants, argmax};
 use oriel::plan::{Activation, Builder, CacheShape, Combine, Epilogue, Output, Pairing, Plan, Step, View};
 use oriel::weights::{Catalogue, Layout, Shape, Sink, WeightId};
 use pollster::block_on;
@@ -26,7 +25,7 @@ struct Bench {
 
 impl Bench {
     fn new(variant: Variant, binding_limit: Option<u64>) -> Bench {
-        let variants = Some(Variants { matvec: variant, matmul: variant });
+        let variants = Some(Variants::all(variant));
         let gpu =
             block_on(Executor::gpu(GpuOptions { binding_limit, variants })).expect("a Vulkan, Metal or DX12 adapter");
         let binding_limit = gpu.binding_limit();
@@ -262,11 +261,12 @@ fn rope() {
 
 #[test]
 fn attention_over_a_cache_that_grows() {
-    for format in CacheFormat::ALL {
+    let cases = CacheFormat::ALL.iter().flat_map(|format| Variant::ALL.map(|variant| (*format, variant)));
+    for (format, variant) in cases {
         for (heads, kv_heads, head_width, rows) in
             [(1, 1, 2, 1), (6, 2, 12, 3), (4, 4, 30, 70), (9, 3, 64, 5), (2, 1, 256, 2)]
         {
-            let mut bench = Bench::new(Variant::Shared, None);
+            let mut bench = Bench::new(variant, None);
             let cache = CacheShape { layers: 2, kv_heads, head_width, context: 300 };
             bench.cache(cache, format);
             let (wide, kv_width) = (heads * head_width, kv_heads * head_width);
@@ -278,7 +278,9 @@ fn attention_over_a_cache_that_grows() {
             });
             // From the start, on, across the border of a tile, and to the end of the context.
             for position in [0, rows, 2 * rows, 63, 64, 300 - rows] {
-                let what = format!("{format:?} {heads}/{kv_heads} heads of {head_width}, {rows} rows at {position}");
+                let what = format!(
+                    "{variant:?} {format:?} {heads}/{kv_heads} heads of {head_width}, {rows} rows at {position}"
+                );
                 agree(&what, bench.apart(&plan, &[x], y, rows, position));
             }
         }

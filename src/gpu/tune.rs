@@ -1,12 +1,11 @@
-//! Which kernels suit this adapter: a short measurement of a matmul in each variant.
+//! Which kernels suit this adapter: a short measurement of matmul and attention in each variant.
 
 use super::Gpu;
 use crate::Result;
 use crate::executor::Readback;
 use crate::format::Format;
-use crate::kernels::Variants;
-use crate::kernels::matmul::Variant;
-use crate::plan::{Builder, CacheShape, Plan};
+use crate::kernels::{CacheFormat, Variant, Variants};
+use crate::plan::{Builder, CacheShape, Plan, View};
 use crate::weights::{Catalogue, Layout, Shape, Sink};
 use web_time::{Duration, Instant};
 
@@ -14,46 +13,52 @@ use web_time::{Duration, Instant};
 const OUTPUTS: u32 = 2048;
 const INPUTS: u32 = 512;
 
-/// The fastest variant for one row and for several. What is made for the measurement is freed again.
+/// Rows of a chunk of a prompt, and the heads whose attention is measured over as many positions.
+const ROWS: u32 = 16;
+const CACHE: CacheShape = CacheShape { layers: 1, kv_heads: 4, head_width: 64, context: 128 };
+
+/// The fastest variant of each kind of step. What is made for the measurement is freed again.
 pub async fn fastest(gpu: &mut Gpu) -> Result<Variants> {
     let mut catalogue = Catalogue::default();
     let shape = Shape::Matrix { outputs: OUTPUTS, inputs: INPUTS };
     let layout = Layout::new(Format::Q4, shape, gpu.binding_limit())?;
     let matrix = gpu.allocate("measured", &layout)?;
     catalogue.add("measured", layout);
-    let plan = |rows: u32| -> Plan {
-        let cache = CacheShape { layers: 0, kv_heads: 1, head_width: 2, context: rows };
-        let mut p = Builder::new(&catalogue, rows, cache);
-        let x = p.input("x", INPUTS);
-        let y = p.matmul("y", x, matrix);
+    gpu.allocate_cache(CACHE, CacheFormat::F16);
+    let plan = |rows: u32, width: u32, record: &dyn Fn(&mut Builder, View) -> View| -> Plan {
+        let mut p = Builder::new(&catalogue, rows, CACHE);
+        let x = p.input("x", width);
+        let y = record(&mut p, x);
         p.finish(y)
     };
-    let mut best = Variants::default();
-    let (decode, prefill) = (plan(1), plan(16));
-    let mut least = [Duration::MAX; 2];
+    let matmul = |p: &mut Builder, x: View| p.matmul("y", x, matrix);
+    let heads = CACHE.kv_heads * CACHE.head_width;
+    let attention = |p: &mut Builder, x: View| p.attention("y", x, 0, CACHE.kv_heads, 1.0);
+    let plans = [plan(1, INPUTS, &matmul), plan(ROWS, INPUTS, &matmul), plan(ROWS, heads, &attention)];
+    let mut best = [(Duration::MAX, Variant::default()); 3];
     for variant in Variant::ALL {
-        gpu.variants = Variants { matvec: variant, matmul: variant };
-        let vector = time(gpu, &decode, &catalogue).await?;
-        let matrix = time(gpu, &prefill, &catalogue).await?;
-        if vector < least[0] {
-            (best.matvec, least[0]) = (variant, vector);
-        }
-        if matrix < least[1] {
-            (best.matmul, least[1]) = (variant, matrix);
+        gpu.variants = Variants::all(variant);
+        for (plan, best) in plans.iter().zip(&mut best) {
+            let time = time(gpu, plan, &catalogue).await?;
+            if time < best.0 {
+                *best = (time, variant);
+            }
         }
     }
     gpu.forget();
-    Ok(best)
+    let [matvec, matmul, attention] = best.map(|(_, variant)| variant);
+    Ok(Variants { matvec, matmul, attention })
 }
 
 /// Time of one run, after a first that compiles.
 async fn time(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Duration> {
     let prepared = gpu.prepare(plan, catalogue)?;
     let tokens = vec![0; plan.rows as usize];
-    gpu.run(prepared, &tokens, 0, Readback::Nothing)?;
+    let position = CACHE.context - plan.rows;
+    gpu.run(prepared, &tokens, position, Readback::Nothing)?;
     gpu.settle().await?;
     let start = Instant::now();
-    gpu.run(prepared, &tokens, 0, Readback::Nothing)?;
+    gpu.run(prepared, &tokens, position, Readback::Nothing)?;
     gpu.settle().await?;
     Ok(start.elapsed())
 }

@@ -1,21 +1,44 @@
 //! Queries against the cache -> mixed values (Vaswani et al. 2017, arXiv 1706.03762; grouped: arXiv 2305.13245).
 
-use super::{Binding::*, Dispatch, Grid, Kernel, Resource, Rows, RowsMut, stride};
+use super::{Binding::*, Dispatch, Grid, Kernel, Resource, Rows, RowsMut, Variant, stride};
 use crate::plan::{CacheShape, Plan, Side, Tensor, View};
 use crate::{Error, Result};
 
+/// The parameters of a workgroup per head.
+mod shared {
+    params! {
+        struct Params {
+            head_width: u32, group: u32, context: u32,
+            q_start: u32, q_stride: u32, y_stride: u32, scale: f32,
+        }
+    }
+
+    use crate::kernels::{Binding::*, Kernel};
+
+    /// A workgroup per head, scores through shared memory.
+    pub const ATTENTION: Kernel =
+        kernel!("attention", workgroup 64, Params, [Read("q"), Read("keys"), Read("values"), Write("y")]);
+
+    pub fn params(lane: &super::Params) -> Vec<u8> {
+        let super::Params { head_width, group, context, q_start, q_stride, y_stride, scale, .. } = *lane;
+        bytemuck::bytes_of(&Params { head_width, group, context, q_start, q_stride, y_stride, scale }).to_vec()
+    }
+}
+
 params! {
     struct Params {
-        head_width: u32, group: u32, context: u32,
+        head_width: u32, group: u32, context: u32, heads: u32, rows: u32,
         q_start: u32, q_stride: u32, y_stride: u32, scale: f32,
     }
 }
 
-/// `shaders/attention.wgsl`.
-pub const KERNEL: Kernel =
-    kernel!("attention", workgroup 64, Params, [Read("q"), Read("keys"), Read("values"), Write("y")]);
+pub use shared::ATTENTION;
 
-/// Values in the widest head that the kernel's shared memory holds.
+/// An invocation per head.
+pub const ATTENTION_LANE: Kernel =
+    kernel!("attention_lane", workgroup 32, Params, [Read("q"), Read("keys"), Read("values"), Write("y")]);
+
+/// Values in the widest head that the kernels have room for.
 pub const WIDEST_HEAD: u32 = 256;
 
 /// Refuses heads that are too wide for the kernel.
@@ -31,21 +54,31 @@ pub fn check_head(shape: CacheShape) -> Result<()> {
 }
 
 /// Each query row over the positions up to and with its own.
-pub fn lower(plan: &Plan, q: View, layer: u32, heads: u32, scale: f32, y: Tensor) -> Dispatch {
+pub fn lower(plan: &Plan, q: View, layer: u32, heads: u32, scale: f32, y: Tensor, variant: Variant) -> Dispatch {
     let CacheShape { kv_heads, head_width, context, .. } = plan.cache;
+    let rows = plan.rows_of(y);
     let params = Params {
         head_width,
         group: heads / kv_heads,
         context,
+        heads,
+        rows,
         q_start: q.start,
         q_stride: stride(plan, q.tensor),
         y_stride: stride(plan, y),
         scale,
     };
+    let (kernel, params, grid) = match variant {
+        Variant::Shared => (&ATTENTION, shared::params(&params), Grid::new(heads, y, 1)),
+        Variant::Lane => {
+            let groups = (rows * heads).div_ceil(ATTENTION_LANE.workgroup);
+            (&ATTENTION_LANE, bytemuck::bytes_of(&params).to_vec(), Grid::new(groups, y, rows))
+        }
+    };
     Dispatch {
-        kernel: &KERNEL,
+        kernel,
         constants: Vec::new(),
-        params: bytemuck::bytes_of(&params).to_vec(),
+        params,
         resources: vec![
             Resource::Tensor(q.tensor),
             Resource::Cache(layer, Side::Keys),
@@ -53,7 +86,7 @@ pub fn lower(plan: &Plan, q: View, layer: u32, heads: u32, scale: f32, y: Tensor
             Resource::Tensor(y),
         ],
         matrix: None,
-        grid: Grid::new(heads, y, 1),
+        grid,
     }
 }
 

@@ -70,13 +70,45 @@ impl Grid {
     }
 }
 
-/// Which of a kernel's variants to use, as measured on the adapter.
+/// Which kind of kernel carries out a step; which one is faster differs by adapter by a factor of ten, so it is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Variant {
+    /// Lanes work together through shared memory: what GPUs like.
+    #[default]
+    Shared,
+    /// Every lane on its own: what software rasterisers like.
+    Lane,
+}
+
+impl Variant {
+    /// Both, for tests and for the measurement.
+    pub const ALL: [Variant; 2] = [Variant::Shared, Variant::Lane];
+
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Variant::Shared => "shared",
+            Variant::Lane => "lane",
+        }
+    }
+}
+
+/// The variants to use, as measured on the adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Variants {
-    /// For one row.
-    pub matvec: matmul::Variant,
-    /// For several rows.
-    pub matmul: matmul::Variant,
+    /// Of matmuls of one row.
+    pub matvec: Variant,
+    /// Of matmuls of several rows.
+    pub matmul: Variant,
+    /// Of attention.
+    pub attention: Variant,
+}
+
+impl Variants {
+    /// The same for every kernel.
+    pub fn all(variant: Variant) -> Variants {
+        Variants { matvec: variant, matmul: variant, attention: variant }
+    }
 }
 
 /// Values from one row of a tensor to the next: its width up to whole blocks. What lies between stays zero.
@@ -121,7 +153,7 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variant
         Step::Store { x, layer, side } => one(store::lower(plan, *x, *layer, *side)),
         Step::Attention { q, layer, heads, scale, y } => {
             attention::check_head(plan.cache)?;
-            one(attention::lower(plan, *q, *layer, *heads, *scale, *y))
+            one(attention::lower(plan, *q, *layer, *heads, *scale, *y, variants.attention))
         }
         Step::LastRow { x, y } => one(last_row::lower(plan, *x, *y)),
         Step::Argmax { x, y } => one(argmax::lower(plan, *x, *y)),

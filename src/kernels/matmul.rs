@@ -1,6 +1,6 @@
 //! Rows times a matrix in any format, with an epilogue: the step that carries the time.
 
-use super::{Binding::*, Dispatch, Grid, Kernel, Resource, Rows, RowsMut, Variants, pointwise, stride};
+use super::{Binding::*, Dispatch, Grid, Kernel, Resource, Rows, RowsMut, Variant, Variants, pointwise, stride};
 use crate::plan::{Activation, Combine, Epilogue, Plan, View};
 use crate::weights::{Layout, Part, WeightId};
 
@@ -33,30 +33,6 @@ pub const MATMUL_LANE: Kernel = kernel!("matmul_lane", workgroup 64, Params, [Re
 
 /// Lanes of `matvec` that share four outputs.
 const TEAM: u32 = 16;
-
-/// Which kind of kernel carries out a matmul; which one is faster differs by adapter by a factor of ten, so it is
-/// measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Variant {
-    /// Lanes work together through shared memory: what GPUs like.
-    #[default]
-    Shared,
-    /// Every lane on its own: what software rasterisers like.
-    Lane,
-}
-
-impl Variant {
-    /// Both, for tests and for the measurement.
-    pub const ALL: [Variant; 2] = [Variant::Shared, Variant::Lane];
-
-    /// As reports name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Variant::Shared => "shared",
-            Variant::Lane => "lane",
-        }
-    }
-}
 
 /// `y[t] = epilogue(matrix x[t])`; one dispatch for each part of the matrix.
 pub fn lower(

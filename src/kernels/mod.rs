@@ -21,7 +21,7 @@ pub mod rms_norm;
 pub mod rope;
 pub mod store;
 
-pub use dispatch::{Constants, Dispatch, Grid, Resource, Variants, lower, stride};
+pub use dispatch::{Constants, Dispatch, Grid, Resource, Variant, Variants, lower, stride};
 pub use reference::{Rows, RowsMut};
 
 use crate::format::Format;
@@ -54,7 +54,8 @@ pub enum Binding {
 /// Every kernel, in the order of the files' names.
 pub const ALL: &[&Kernel] = &[
     &argmax::KERNEL,
-    &attention::KERNEL,
+    &attention::ATTENTION,
+    &attention::ATTENTION_LANE,
     &embed::KERNEL,
     &last_row::KERNEL,
     &layer_norm::KERNEL,
