@@ -3,6 +3,8 @@
 //! Errors are thrown as `{ code, message }`. The worker makes one call at a time: a second one while an asynchronous one
 //! is under way would be refused by wasm-bindgen.
 
+use crate::format::Format;
+use crate::kernels::{self, CacheFormat};
 use crate::sampler;
 use crate::session::{self, Device, FinishReason, GenerateOptions, LoadOptions, Step};
 use crate::template::Message;
@@ -169,6 +171,23 @@ impl Model {
             },
         }))
     }
+}
+
+/// Every shader as the browser's compiler is given it: `[{ name, wgsl, workgroup }]`, for tests.
+#[wasm_bindgen]
+pub fn shaders() -> Answer {
+    let mut linked: Vec<Value> = Vec::new();
+    for kernel in kernels::ALL {
+        for (format, cache) in Format::ALL.into_iter().flat_map(|format| CacheFormat::ALL.map(|cache| (format, cache)))
+        {
+            let wgsl = kernel.link(format, cache);
+            if linked.iter().all(|other| other["wgsl"] != wgsl.as_str()) {
+                let name = format!("{}, matrix {}, cache {cache:?}", kernel.name, format.name());
+                linked.push(json!({ "name": name, "wgsl": wgsl, "workgroup": kernel.workgroup }));
+            }
+        }
+    }
+    write(&Value::Array(linked))
 }
 
 /// The options of [`Loading::open`].

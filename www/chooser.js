@@ -2,6 +2,9 @@
 
 import { bytes } from "./format.js";
 
+/** Formats with less than this share of a model's bytes are norms and the like. */
+const WORTH_SAYING = 0.02;
+
 export class Chooser {
   #root = document.querySelector("#chooser");
   #toggle = document.querySelector("#choose");
@@ -55,7 +58,9 @@ export class Chooser {
   /** The model that is in, with what it is. */
   loaded(name, info) {
     this.name = name;
-    const formats = Object.keys(info.formats).join(" + ");
+    const whole = Object.values(info.formats).reduce((sum, bytes) => sum + bytes, 0);
+    const sorted = Object.entries(info.formats).sort(([, a], [, b]) => b - a);
+    const formats = sorted.flatMap(([format, bytes]) => (bytes > whole * WORTH_SAYING ? [format] : [])).join(" + ");
     this.#facts.textContent = `${info.architecture} · ${info.layers} layers · ${formats} · ${bytes(info.gpuBytes)}`;
   }
 

@@ -90,13 +90,18 @@ test("a checkpoint in several files comes by its index: from a hub, from an addr
   }
 });
 
-test("tokens, text and templates", async () => {
+test("the demo model from bytes: tokens, text, templates, and a chat that computes only what is new", async () => {
   const outcome = await page.evaluate(async () => {
     const gguf = await (await fetch("/models/demo.gguf")).arrayBuffer();
     const model = await load(gguf, { context: 256 });
     const tokens = await model.tokenize("Hello, wörld 🌍");
     const messages = [{ role: "user", content: "Hi" }];
+    const chat = model.session({ system: "Be brief." });
+    const first = await chat.send("Hi", { maxTokens: 2 }).result;
+    const second = await chat.send("And?", { maxTokens: 1 }).result;
     const outcome = {
+      turns: [first.usage, second.usage],
+      said: chat.messages.map(({ role }) => role),
       tokens,
       text: await model.detokenize(tokens),
       templates: [
@@ -113,6 +118,10 @@ test("tokens, text and templates", async () => {
   assert.ok(outcome.templates[0].startsWith(outcome.templates[1]));
   assert.match(outcome.templates[0], /<\|im_start\|>user\nHi<\|im_end\|>\n<\|im_start\|>assistant\n$/);
   assert.equal(outcome.context, 256);
+  const [first, second] = outcome.turns;
+  assert.equal(first.cachedTokens, 0);
+  assert.ok(second.cachedTokens >= first.promptTokens && second.cachedTokens < second.promptTokens);
+  assert.deepEqual(outcome.said, ["system", "user", "assistant", "user", "assistant"]);
 });
 
 test("errors are OrielErrors with codes", async () => {
