@@ -24,9 +24,12 @@ pub enum Error {
     /// The prompt does not fit the context.
     #[error("{0}")]
     Context(String),
-    /// There is no usable GPU, or it was lost or refused a command.
+    /// There is no usable GPU, or it refused a command.
     #[error("{0}")]
     Device(String),
+    /// The GPU went away: a driver's reset, sleep, or the browser took it. Loading again can succeed.
+    #[error("{0}")]
+    Lost(String),
     /// The device has not enough memory for the model.
     #[error("{0}")]
     Memory(String),
@@ -50,6 +53,7 @@ impl Error {
             Error::Option(_) => "option",
             Error::Context(_) => "context-full",
             Error::Device(_) => "device",
+            Error::Lost(_) => "device-lost",
             Error::Memory(_) => "out-of-memory",
             Error::Io(_) => "io",
         }
@@ -73,6 +77,7 @@ impl Error {
             | Error::Option(m)
             | Error::Context(m)
             | Error::Device(m)
+            | Error::Lost(m)
             | Error::Memory(m)
             | Error::Io(m) => m,
         }

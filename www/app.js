@@ -13,6 +13,9 @@ import { Settings } from "./settings.js";
 
 const DEMO = { source: "models/SmolLM2-135M-Instruct.Q4_1.gguf", name: "SmolLM2 135M Instruct" };
 
+/** Errors after which a model is of no more use. */
+const LOST = new Set(["device-lost", "engine"]);
+
 const announcer = new Announcer();
 const notice = new Notice();
 const figures = new Figures();
@@ -39,11 +42,11 @@ async function bring({ source, name }) {
   loading?.abort();
   if (model) conversation.note(`From here on, ${name} answers. It does not know what was said before.`);
   const controller = (loading = new AbortController());
-  await release();
   enter("loading");
   chooser.name = name;
   progress.show(name, controller);
   try {
+    await release();
     const fresh = await load(source, { signal: controller.signal, onProgress: (report) => progress.report(report) });
     if (loading !== controller) return void (await fresh.dispose());
     model = fresh;
@@ -94,6 +97,11 @@ async function say(text) {
   } catch (error) {
     answer.fail();
     if (error.code !== "disposed") notice.show(error);
+    if (LOST.has(error.code)) {
+      await release();
+      chooser.name = undefined;
+      enter("idle");
+    }
   } finally {
     run = undefined;
     if (model) enter("ready");

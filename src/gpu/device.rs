@@ -183,8 +183,7 @@ impl Device {
             let _ = done.send(());
         });
         self.poll()?;
-        let lost = |_| Error::Device("the GPU device was lost".into());
-        wait.await.map_err(lost)?;
+        wait.await.map_err(|_| lost("it left work undone"))?;
         self.check()
     }
 
@@ -204,13 +203,18 @@ impl Drop for Device {
     }
 }
 
+/// The error for a device that went away.
+pub fn lost(why: &str) -> Error {
+    Error::Lost(format!("the GPU was lost ({why}): load the model again"))
+}
+
 fn watch(device: &wgpu::Device, trouble: &Trouble) {
     let keep = |trouble: &Trouble, error: Error| {
         trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     };
     let seen = trouble.clone();
     device.set_device_lost_callback(move |reason, message| {
-        keep(&seen, Error::Device(format!("the GPU device was lost ({reason:?}): {message}")));
+        keep(&seen, lost(&format!("{reason:?}: {message}")));
     });
     let seen = trouble.clone();
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {

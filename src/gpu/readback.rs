@@ -1,6 +1,6 @@
 //! Rows of a tensor on the device -> words on the host, through a buffer made once.
 
-use super::device::{Buffer, Device, Tally};
+use super::device::{Buffer, Device, Tally, lost};
 use crate::executor::nothing_was_run;
 use crate::{Error, Result};
 
@@ -38,10 +38,11 @@ impl Staging {
         slice.map_async(wgpu::MapMode::Read, move |result| drop(done.send(result)));
         device.poll()?;
         let failed = |what: String| Error::Device(format!("reading from the GPU failed: {what}"));
-        let mapped = wait.await.map_err(|_| failed("the device was lost".into()))?;
+        let mapped = wait.await.map_err(|_| lost("it left a result undone"))?;
         if let Err(error) = mapped {
             device.check()?;
-            return Err(failed(error.to_string()));
+            // What was mapped by the rules and is refused all the same went with its device, whose own word comes later.
+            return Err(lost(&error.to_string()));
         }
         let view = slice.get_mapped_range().map_err(|error| failed(error.to_string()))?;
         let words: &[u32] = bytemuck::cast_slice(&view);

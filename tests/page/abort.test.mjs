@@ -2,12 +2,16 @@
 
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
-import { loadModel, start, state } from "./browser.mjs";
+import { ask, loadModel, settings, start, state } from "./browser.mjs";
 
-/** Runs in the worker before the engine: counts bytes of buffers that live, and tells the page. */
+/** Runs in the worker before the engine: counts bytes of buffers that live, tells the page, and loses devices for it. */
 const COUNT = `{
   const living = new Map();
   const channel = new BroadcastChannel("gpu");
+  new BroadcastChannel("lose").onmessage = () => {
+    const [{ device }] = living.values();
+    device.destroy();
+  };
   const tell = () => channel.postMessage({ bytes: [...living.values()].reduce((sum, { size }) => sum + size, 0) });
   const { createBuffer, destroy } = GPUDevice.prototype;
   GPUDevice.prototype.createBuffer = function (descriptor) {
@@ -73,8 +77,21 @@ test("a model that takes another's place, and dispose, free it", async () => {
   assert.ok((await mostBytes()) > 90e6);
 });
 
+test("a GPU that goes away in mid-answer is said, and the next prompt brings the model anew", async () => {
+  await page.click("#new-chat");
+  await page.fill("#prompt", "Tell me a story.");
+  await page.press("#prompt", "Enter");
+  await page.locator('[data-state="streaming"][data-tokens]').waitFor();
+  await page.evaluate(() => new BroadcastChannel("lose").postMessage(null));
+  await page.locator("#notice:not([hidden])").waitFor();
+  assert.equal(await page.getAttribute("#notice", "data-code"), "device-lost", await page.innerText("#notice-text"));
+  assert.equal(await page.getAttribute("body", "data-state"), "idle");
+  await settings(page, { maxTokens: 2 });
+  assert.notEqual(await ask(page, "Hello"), "");
+});
+
 test("each load has a worker of its own, and none is left over", async () => {
-  await page.waitForFunction(() => true);
+  await loadModel(page, at("absent"));
   for (let patience = 50; page.workers().length > 0 && patience > 0; patience -= 1) await page.waitForTimeout(100);
   assert.equal(page.workers().length, 0);
 });
