@@ -43,8 +43,8 @@ async function bring({ source, name }) {
   if (model) conversation.note(`From here on, ${name} answers. It does not know what was said before.`);
   const controller = (loading = new AbortController());
   enter("loading");
-  chooser.name = name;
   progress.show(name, controller);
+  chooser.name = name;
   try {
     await release();
     const fresh = await load(source, { signal: controller.signal, onProgress: (report) => progress.report(report) });

@@ -37,6 +37,8 @@ export class Chooser {
   }
 
   set open(open) {
+    // What is hidden can't keep the keyboard's focus.
+    if (!open && this.#root.contains(document.activeElement)) document.querySelector("#cancel").focus();
     this.#root.hidden = !open;
     this.#toggle.hidden = open && this.name === undefined;
     this.#toggle.setAttribute("aria-expanded", String(open));

@@ -39,6 +39,7 @@ export class ProgressView {
   }
 
   hide() {
+    if (this.#root.contains(document.activeElement)) document.querySelector("#prompt").focus();
     this.#root.hidden = true;
     this.#end();
   }

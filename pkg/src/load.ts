@@ -22,7 +22,11 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
   throwIfAborted(signal);
   const { device = "auto", precision = "auto", context } = rest;
   const engineOptions: EngineOptions = { device, precision, ...(context === undefined ? {} : { context }) };
-  const files = await wanted(source, { base: document.baseURI, hub: String(hub), revision });
+  const files = await wanted(source, {
+    base: globalThis.document?.baseURI ?? location.href,
+    hub: String(hub),
+    revision,
+  });
   if (device !== "cpu") requireWebGPU();
   throwIfAborted(signal);
   const client = new Client(startWorker());

@@ -1,4 +1,5 @@
 // A loaded model: what it is, and what can be asked of it.
+/// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Client } from "./client.js";
 import { OrielError } from "./errors.js";

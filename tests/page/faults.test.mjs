@@ -60,6 +60,19 @@ test("a file of one's own that is none is refused, by its name", async () => {
   assert.match(await page.innerText("#notice-text"), /notes\.gguf/);
 });
 
+test("a file that is dropped on the page is taken, and refused by its name", async () => {
+  const files = await page.evaluateHandle(() => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["nothing of use"], "dropped.gguf"));
+    return transfer;
+  });
+  await page.dispatchEvent("body", "dragover", { dataTransfer: files });
+  assert.ok(await page.isVisible("#drop"));
+  await page.dispatchEvent("body", "drop", { dataTransfer: files });
+  await page.locator("#notice-text", { hasText: "dropped.gguf" }).waitFor();
+  assert.ok(await page.isHidden("#drop"));
+});
+
 test("after all that, a server without ranges and lengths serves, and the page answers", async () => {
   await loadModel(page, at("plain"));
   assert.ok(await page.isHidden("#notice"), await page.innerText("#notice"));
