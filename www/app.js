@@ -96,12 +96,12 @@ async function say(text) {
     figures.result(result);
   } catch (error) {
     answer.fail();
-    if (error.code !== "disposed") notice.show(error);
     if (LOST.has(error.code)) {
-      await release();
+      void release(); // the page is of use again at once, while the old model still goes
       chooser.name = undefined;
       enter("idle");
     }
+    if (error.code !== "disposed") notice.show(error);
   } finally {
     run = undefined;
     if (model) enter("ready");
