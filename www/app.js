@@ -14,7 +14,7 @@ import { Settings } from "./settings.js";
 const DEMO = { source: "models/SmolLM2-135M-Instruct.Q4_1.gguf", name: "SmolLM2 135M Instruct" };
 
 /** Errors after which a model is of no more use. */
-const LOST = new Set(["device-lost", "engine"]);
+const LOST = new Set(["device-lost", "device", "out-of-memory", "engine"]);
 
 const announcer = new Announcer();
 const notice = new Notice();
@@ -77,9 +77,9 @@ async function release() {
 async function say(text) {
   notice.hide();
   if (!settings.valid) {
+    composer.giveBack(text);
     openPanel(true);
-    settings.report();
-    return composer.giveBack(text);
+    return settings.report();
   }
   conversation.user(text, composer.mode);
   if (!model && !(await modelForThis())) return composer.giveBack(conversation.takeBack(text));

@@ -87,9 +87,10 @@ const DEFAULTS = {
 
 type Settled = Omit<TextGenerationOptions, keyof typeof DEFAULTS> & typeof DEFAULTS;
 
-/** `owner/name` and nothing more. */
+/** `owner/name` and nothing more; a path of the page's own server must not be asked of a hub. */
 function isHubName(model: Source): model is string {
-  return typeof model === "string" && /^[\w.-]+\/[\w.-]+$/.test(model);
+  if (typeof model !== "string" || /\.(gguf|safetensors)$/i.test(model)) return false;
+  return /^(?!\.)[\w.-]+\/(?!\.)[\w.-]+$/.test(model);
 }
 
 /** The options over the defaults; what is undefined does not hide one. */

@@ -100,7 +100,7 @@ export async function wanted(source: Source, around: Surroundings): Promise<Want
 /** `hf:owner/name[/path]` */
 function hubName(source: string, { hub, revision }: Surroundings): Wanted {
   const [owner, name, ...path] = source.slice("hf:".length).split("/");
-  const usual = /^[\w.-]+$/;
+  const usual = /^(?!\.+$)[\w.-]+$/;
   if (!owner || !name || !usual.test(owner) || !usual.test(name) || path.includes("..")) {
     throw new OrielError("option", `${source} is not a name on the hub; expected hf:owner/name or hf:owner/name/file`);
   }

@@ -27,6 +27,10 @@ test("a bare name is the hub's; anything else goes to load as it is", async () =
   assert.equal(seen.at(-1).source, blob);
   await pipeline("text-generation", "https://site.test/m.gguf");
   assert.equal(seen.at(-1).source, "https://site.test/m.gguf");
+  for (const path of ["models/m.gguf", "./gpt2", "../gpt2"]) {
+    await pipeline("text-generation", path);
+    assert.equal(seen.at(-1).source, path);
+  }
   assert.match((await thrown(pipeline("summarization", "a/b"))).message, /"summarization" is not supported/);
 });
 
