@@ -62,7 +62,7 @@ impl Cpu {
             zeros(length).map_err(|error| error.at(&info.name))
         };
         let tensors = plan.tensors.iter().enumerate().map(room).collect::<Result<_>>()?;
-        self.prepared.push(Run { plan: plan.clone(), tensors, live: Live { position: 0, rows: 0 } });
+        self.prepared.push(Run { plan: plan.clone(), tensors, live: Live { position: 0, rows: 0, place: 0, slot: 0 } });
         Ok(Prepared(self.prepared.len() - 1))
     }
 

@@ -20,6 +20,17 @@ pub struct Live {
     pub position: u32,
     /// Rows in use, from 1 to the plan's.
     pub rows: u32,
+    /// Tokens generated before this run: the place of its random number.
+    pub place: u32,
+    /// Which record of a ring of results takes the chosen token.
+    pub slot: u32,
+}
+
+impl Live {
+    /// The words of the uniform, in the order of the fields.
+    pub fn words(self) -> [u32; 4] {
+        [self.position, self.rows, self.place, self.slot]
+    }
 }
 
 /// A tensor of a plan: its place in [`Plan::tensors`].
@@ -206,7 +217,7 @@ impl Plan {
         }
     }
 
-    /// What a run of so many tokens from `position` on varies.
+    /// What a run of so many tokens from `position` on varies, where it is the first to choose a token.
     ///
     /// # Errors
     /// Where there are no tokens, more than the plan's rows, or they pass the end of the cache.
@@ -221,7 +232,7 @@ impl Plan {
                 "{tokens} tokens from position {position} on pass the context of {context}"
             )));
         }
-        Ok(Live { position, rows })
+        Ok(Live { position, rows, place: 0, slot: 0 })
     }
 
     /// The table that tokens are looked up in, if the plan looks any up.

@@ -58,7 +58,7 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
     }
     let mut buffers: Vec<_> = slots.lengths.iter().map(|length| device.storage("tensor", *length as u64 * 4)).collect();
     let tokens = device.storage("tokens", u64::from(plan.rows) * 4);
-    let live = device.buffer("live", 8, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
+    let live = device.buffer("live", 16, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
     let entry = wgpu::BindGroupEntry { binding: 0, resource: live.as_entire_binding() };
     let live_group = device.bind_group(&gpu.pipelines.live, &[entry]);
     let staging = |label, tensor| {
@@ -169,7 +169,7 @@ impl Lowered {
     ) -> Result<()> {
         let live = self.plan.live(tokens.len(), position)?;
         device.write(&self.tokens, 0, bytemuck::cast_slice(tokens));
-        device.write(&self.live, 0, bytemuck::cast_slice(&[live.position, live.rows]));
+        device.write(&self.live, 0, bytemuck::cast_slice(&live.words()));
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         self.encode(&mut encoder, weights, live);
         self.last_rows = self.plan.live_rows(self.plan.logits, live);
