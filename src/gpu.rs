@@ -121,9 +121,8 @@ impl Sink for Gpu {
         self.device.check()?;
         let parts: Vec<_> = layout.parts.iter().map(|part| self.device.storage(name, part.bytes)).collect();
         let bind_groups = layout.parts.iter().zip(&parts);
-        let bind_groups = bind_groups
-            .map(|(part, buffer)| self.pipelines.bind_matrix(&self.device, layout.format, part, buffer))
-            .collect();
+        let bind_groups =
+            bind_groups.map(|(part, buffer)| self.pipelines.bind_matrix(&self.device, part, buffer)).collect();
         self.weights.push(Weight { layout: layout.clone(), parts, bind_groups });
         Ok(WeightId(self.weights.len() - 1))
     }

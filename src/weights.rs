@@ -12,10 +12,32 @@ pub struct Spec {
     pub source_name: String,
     /// What it is, with the sizes that the settings call for.
     pub shape: Shape,
+    /// Which rows of the weight it is, where several tensors make up one: they are computed together.
+    pub run: Option<Run>,
     /// True where the file stores a matrix as `[inputs, outputs]` (GPT-2's Conv1D in safetensors).
     pub transposed: bool,
     /// Whether the model cannot run without it.
     pub required: bool,
+}
+
+impl Spec {
+    /// The shape of the whole weight.
+    pub fn whole(&self) -> Shape {
+        match (self.shape, self.run) {
+            (shape, None) => shape,
+            (Shape::Matrix { inputs, .. }, Some(run)) => Shape::Matrix { outputs: run.of, inputs },
+            (Shape::Vector { .. }, Some(run)) => Shape::Vector { width: run.of },
+        }
+    }
+}
+
+/// Rows of a matrix, or values of a vector, that one of several tensors gives to the weight that they make up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The first of them.
+    pub first: u32,
+    /// How many the whole weight has.
+    pub of: u32,
 }
 
 /// The shape of a weight.
@@ -33,6 +55,16 @@ pub enum Shape {
         /// Values.
         width: u32,
     },
+}
+
+impl Shape {
+    /// Rows, and values in a row; a vector is one row.
+    pub fn sizes(self) -> (u32, u32) {
+        match self {
+            Shape::Matrix { outputs, inputs } => (outputs, inputs),
+            Shape::Vector { width } => (1, width),
+        }
+    }
 }
 
 /// What float matrices become at load.
@@ -68,22 +100,22 @@ impl Precision {
     }
 }
 
-/// How one weight stands on the device: its format and its parts.
+/// How one weight stands on the device: its size and its parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
-    /// How values are stored.
-    pub format: Format,
     /// Rows of the matrix; 1 for a vector.
     pub outputs: u32,
     /// Values in a row, before padding to whole blocks.
     pub inputs: u32,
-    /// Runs of rows, each a buffer of its own, none larger than the device's binding limit.
+    /// Runs of rows in one format, each a buffer of its own, none larger than the device's binding limit.
     pub parts: Vec<Part>,
 }
 
 /// A run of rows of a matrix in one buffer: values from byte 0, scales from `scales_at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
+    /// How values are stored.
+    pub format: Format,
     /// Its first row.
     pub first_output: u32,
     /// How many rows.
@@ -110,15 +142,57 @@ impl Layout {
     /// # Errors
     /// Where even [`PART_ROWS`] rows pass the limit, there would be absurdly many parts, or a size is 0.
     pub fn new(format: Format, shape: Shape, binding_limit: u64) -> Result<Layout> {
-        let (outputs, inputs) = match shape {
-            Shape::Matrix { outputs, inputs } => (outputs, inputs),
-            Shape::Vector { width } => (1, width),
-        };
+        let (outputs, inputs) = shape.sizes();
+        Layout::joined(&[(format, outputs)], inputs, binding_limit)
+    }
+
+    /// The same for rows that come in runs of a format: neighbours of equal format share parts.
+    ///
+    /// # Errors
+    /// As [`new`](Layout::new).
+    pub fn joined(runs: &[(Format, u32)], inputs: u32, binding_limit: u64) -> Result<Layout> {
+        let outputs = runs.iter().try_fold(0u32, |sum, (_, outputs)| sum.checked_add(*outputs));
+        let outputs = outputs.ok_or_else(|| Error::Memory("a weight of more rows than can be counted".into()))?;
         if outputs == 0 || inputs == 0 {
             return Err(Error::Model(format!("a weight of shape [{outputs}, {inputs}] holds nothing")));
         }
-        let row_bytes = u64::from(inputs.div_ceil(BLOCK)) * (format.value_bytes() + format.scale_bytes());
+        let mut layout = Layout { outputs, inputs, parts: Vec::new() };
+        let mut first_output = 0;
+        for (format, outputs) in layout.merged(runs) {
+            let step = layout.rows_in_a_part(format, outputs, binding_limit)?;
+            let end = first_output + outputs;
+            while first_output < end {
+                let part = layout.part(format, first_output, step.min(end - first_output));
+                first_output += part.outputs;
+                layout.parts.push(part);
+            }
+        }
+        Ok(layout)
+    }
+
+    /// Runs of equal format as one, where the scales of the later begin on a whole word.
+    fn merged(&self, runs: &[(Format, u32)]) -> Vec<(Format, u32)> {
+        let mut merged: Vec<(Format, u32)> = Vec::new();
+        for &(format, outputs) in runs {
+            match merged.last_mut() {
+                Some((last, before))
+                    if *last == format
+                        && (u64::from(*before) * u64::from(self.row_blocks()) * format.scale_bytes())
+                            .is_multiple_of(4) =>
+                {
+                    *before += outputs;
+                }
+                _ => merged.push((format, outputs)),
+            }
+        }
+        merged
+    }
+
+    /// How many of `outputs` rows one part takes.
+    fn rows_in_a_part(&self, format: Format, outputs: u32, binding_limit: u64) -> Result<u32> {
+        let row_bytes = u64::from(self.row_blocks()) * (format.value_bytes() + format.scale_bytes());
         let fitting = binding_limit.saturating_sub(SCALES_ALIGNMENT) / row_bytes;
+        let inputs = self.inputs;
         if fitting < u64::from(outputs.min(PART_ROWS)) {
             return Err(Error::Memory(format!(
                 "rows of {inputs} values in {} need {row_bytes} bytes each; the device binds at most {binding_limit}",
@@ -134,25 +208,24 @@ impl Layout {
                 format.name()
             )));
         }
-        let mut layout = Layout { format, outputs, inputs, parts: Vec::new() };
-        let mut first_output = 0;
-        while first_output < outputs {
-            let part = layout.part(first_output, step.min(outputs - first_output));
-            first_output += part.outputs;
-            layout.parts.push(part);
-        }
-        Ok(layout)
+        Ok(step)
     }
 
-    fn part(&self, first_output: u32, outputs: u32) -> Part {
+    fn part(&self, format: Format, first_output: u32, outputs: u32) -> Part {
         let blocks = u64::from(outputs) * u64::from(self.row_blocks());
-        let values = blocks * self.format.value_bytes();
-        if self.format.scale_bytes() == 0 {
-            return Part { first_output, outputs, scales_at: values, bytes: values };
+        let values = blocks * format.value_bytes();
+        if format.scale_bytes() == 0 {
+            return Part { format, first_output, outputs, scales_at: values, bytes: values };
         }
         let scales_at = values.next_multiple_of(SCALES_ALIGNMENT);
-        let bytes = (scales_at + blocks * self.format.scale_bytes()).next_multiple_of(4);
-        Part { first_output, outputs, scales_at, bytes }
+        let bytes = (scales_at + blocks * format.scale_bytes()).next_multiple_of(4);
+        Part { format, first_output, outputs, scales_at, bytes }
+    }
+
+    /// The part that holds a row: its place and itself.
+    pub fn part_of(&self, output: u32) -> (usize, Part) {
+        let index = self.parts.partition_point(|part| part.first_output <= output) - 1;
+        (index, self.parts[index])
     }
 
     /// Blocks in a row.
@@ -242,6 +315,19 @@ mod tests {
         assert_eq!(layout.row_blocks(), 2);
         let part = layout.parts[0];
         assert_eq!((part.scales_at, part.bytes), (256, 256 + 12));
+    }
+
+    #[test]
+    fn runs_of_one_format_share_a_part() {
+        use Format::{Q4, Q8};
+        let parts = |runs: &[(Format, u32)]| {
+            let layout = Layout::joined(runs, 96, LIMIT).unwrap();
+            layout.parts.iter().map(|part| (part.format, part.first_output, part.outputs)).collect::<Vec<_>>()
+        };
+        assert_eq!(parts(&[(Q4, 5), (Q4, 2), (Q4, 3)]), [(Q4, 0, 10)]);
+        assert_eq!(parts(&[(Q4, 5), (Q4, 2), (Q8, 3)]), [(Q4, 0, 7), (Q8, 7, 3)]);
+        assert_eq!(parts(&[(Q8, 5), (Q8, 2)]), [(Q8, 0, 5), (Q8, 5, 2)], "15 scales of 2 bytes are no whole words");
+        assert_eq!(Layout::joined(&[(Q4, 5), (Q8, 3)], 96, LIMIT).unwrap().part_of(6).0, 1);
     }
 
     #[test]

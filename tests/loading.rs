@@ -2,8 +2,8 @@
 
 use oriel::format::{Encoding, Packed};
 use oriel::gguf;
-use oriel::intake::Intake;
-use oriel::weights::{Layout, Precision, Shape, Sink, Spec, WeightId};
+use oriel::intake::{Intake, Wanted};
+use oriel::weights::{Catalogue, Layout, Precision, Shape, Sink, Spec, WeightId};
 use std::alloc::{GlobalAlloc, Layout as Block, System};
 use std::cell::Cell;
 use std::path::Path;
@@ -58,6 +58,7 @@ fn specs(file: &gguf::File) -> Vec<Spec> {
             [outputs, inputs] => Shape::Matrix { outputs: outputs as u32, inputs: inputs as u32 },
             _ => Shape::Vector { width: entry.shape.iter().product::<u64>() as u32 },
         },
+        run: None,
         transposed: false,
         required: true,
     };
@@ -106,11 +107,17 @@ fn the_head_says_what_the_model_is() {
     assert!(file.manifest.check_length(0, bytes.len() as u64 - 1).is_err());
 }
 
+fn intake(file: &gguf::File) -> Intake {
+    let (specs, begun) = (&specs(file), &Catalogue::default());
+    let wanted = Wanted { specs, here: &|_| true, begun, precision: Precision::Auto, binding_limit: 128 << 20 };
+    Intake::new(&file.manifest, &wanted).unwrap()
+}
+
 #[test]
 fn every_weight_is_resident_as_the_file_has_it() {
     let bytes = read_model();
     let file = gguf::Head::new().push(&bytes).unwrap().expect("a whole head");
-    let mut intake = Intake::new(&file.manifest, &specs(&file), Precision::Auto, 128 << 20).unwrap();
+    let mut intake = intake(&file);
     let mut weights = Weights { keep: true, ..Weights::default() };
     bytes.chunks(65_537).for_each(|chunk| intake.push(0, chunk, &mut weights).unwrap());
     intake.finish().unwrap();
@@ -131,7 +138,7 @@ fn every_weight_is_resident_as_the_file_has_it() {
 fn conversion_holds_a_few_mebibytes() {
     let bytes = read_model();
     let file = gguf::Head::new().push(&bytes).unwrap().expect("a whole head");
-    let mut intake = Intake::new(&file.manifest, &specs(&file), Precision::Auto, 128 << 20).unwrap();
+    let mut intake = intake(&file);
     let mut weights = Weights::default();
     intake.allocate(&mut weights).unwrap();
     let before = HELD.get().0;

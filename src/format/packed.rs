@@ -24,11 +24,11 @@ impl Packed<'_> {
     /// Where the row is beyond the matrix or `values` has another length: the caller's shapes are checked before.
     pub fn row(&self, output: u32, values: &mut [f32]) {
         assert_eq!(values.len(), self.layout.inputs as usize, "a row holds {} values", self.layout.inputs);
-        let index = self.layout.parts.partition_point(|part| part.first_output <= output) - 1;
-        let (part, bytes) = (self.layout.parts[index], &self.parts[index]);
+        let (index, part) = self.layout.part_of(output);
+        let bytes = &self.parts[index];
         assert!(output - part.first_output < part.outputs, "row {output} of {}", self.layout.outputs);
         let (row_values, row_scales) = row_ranges(self.layout, &part, output);
-        decode_row(self.layout.format, &bytes[row_values], &bytes[row_scales], values);
+        decode_row(part.format, &bytes[row_values], &bytes[row_scales], values);
     }
 }
 
@@ -43,14 +43,14 @@ pub fn pack(layout: &Layout, matrix: &[f32]) -> Result<Vec<Vec<u8>>> {
         return Err(Error::Model(format!("{given} values given for a weight of shape [{outputs}, {inputs}]")));
     }
     let mut rows = matrix.chunks_exact(inputs);
-    layout.parts.iter().map(|part| pack_part(layout, part, &mut rows)).collect()
+    layout.parts.iter().map(|part| pack_part(part, &mut rows)).collect()
 }
 
-fn pack_part<'a>(layout: &Layout, part: &Part, rows: &mut impl Iterator<Item = &'a [f32]>) -> Result<Vec<u8>> {
+fn pack_part<'a>(part: &Part, rows: &mut impl Iterator<Item = &'a [f32]>) -> Result<Vec<u8>> {
     let mut values = Vec::with_capacity(part.bytes as usize);
     let mut scales = Vec::new();
     for row in rows.take(part.outputs as usize) {
-        encode_row(layout.format, row, &mut values, &mut scales)?;
+        encode_row(part.format, row, &mut values, &mut scales)?;
     }
     values.resize(part.scales_at as usize, 0);
     values.append(&mut scales);
@@ -60,8 +60,8 @@ fn pack_part<'a>(layout: &Layout, part: &Part, rows: &mut impl Iterator<Item = &
 
 fn row_ranges(layout: &Layout, part: &Part, output: u32) -> (std::ops::Range<usize>, std::ops::Range<usize>) {
     let row = (output - part.first_output) as usize;
-    let value_bytes = layout.row_blocks() as usize * layout.format.value_bytes() as usize;
-    let scale_bytes = layout.row_blocks() as usize * layout.format.scale_bytes() as usize;
+    let value_bytes = layout.row_blocks() as usize * part.format.value_bytes() as usize;
+    let scale_bytes = layout.row_blocks() as usize * part.format.scale_bytes() as usize;
     let scales = part.scales_at as usize + row * scale_bytes;
     (row * value_bytes..(row + 1) * value_bytes, scales..scales + scale_bytes)
 }

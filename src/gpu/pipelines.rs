@@ -32,7 +32,7 @@ impl Pipelines {
     }
 
     /// Group 2 of one part of a matrix: its values, and its scales where the format has them.
-    pub fn bind_matrix(&self, device: &Device, format: Format, part: &Part, buffer: &wgpu::Buffer) -> wgpu::BindGroup {
+    pub fn bind_matrix(&self, device: &Device, part: &Part, buffer: &wgpu::Buffer) -> wgpu::BindGroup {
         let binding = |binding: u32, start: u64, end: u64| wgpu::BindGroupEntry {
             binding,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -41,7 +41,7 @@ impl Pipelines {
                 size: std::num::NonZero::new(end - start),
             }),
         };
-        let scaled = format.scale_bytes() > 0;
+        let scaled = part.format.scale_bytes() > 0;
         let mut entries = vec![binding(0, 0, part.scales_at)];
         if scaled {
             entries.push(binding(1, part.scales_at, part.bytes));

@@ -122,7 +122,8 @@ struct Binder<'a> {
 
 impl Binder<'_> {
     fn ready(&self, gpu: &mut Gpu, dispatch: &Dispatch, uniforms: &Buffer, place: usize) -> Result<Ready> {
-        let format = dispatch.matrix.map_or(Format::F32, |(weight, _)| gpu.weights[weight.0].layout.format);
+        let format =
+            dispatch.matrix.map_or(Format::F32, |(weight, part)| gpu.weights[weight.0].layout.parts[part].format);
         let cache = gpu.cache.as_ref().map_or(CacheFormat::F32, |cache| cache.format);
         let pipeline = gpu.pipelines.get(&gpu.device, dispatch, format, cache);
         let layout = gpu.pipelines.step_layout(&gpu.device, dispatch.kernel).clone();

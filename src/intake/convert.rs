@@ -51,13 +51,13 @@ pub(super) struct InOrder {
 
 impl InOrder {
     fn new(info: &'static EncodingInfo, regions: Regions) -> InOrder {
-        let repack = repack(info.encoding, regions.layout.format);
+        let repack = repack(info.encoding, regions.format);
         InOrder { info, repack, regions, at: 0, partial: Vec::new(), values: vec![0.0; PIECE] }
     }
 
     fn push(&mut self, mut bytes: &[u8], sink: &mut dyn Sink) -> Result<()> {
         while !bytes.is_empty() {
-            let values = PIECE.min(self.regions.layout.inputs as usize - self.at);
+            let values = PIECE.min(self.regions.inputs as usize - self.at);
             let length = values / self.info.block as usize * self.info.block_bytes as usize;
             let (now, later) = bytes.split_at((length - self.partial.len()).min(bytes.len()));
             bytes = later;
@@ -77,9 +77,9 @@ impl InOrder {
     }
 
     fn convert(&mut self, bytes: &[u8], count: usize, sink: &mut dyn Sink) -> Result<()> {
-        self.at = (self.at + count) % self.regions.layout.inputs as usize;
+        self.at = (self.at + count) % self.regions.inputs as usize;
         let blocks = count.div_ceil(BLOCK as usize) as u64;
-        let format = self.regions.layout.format;
+        let format = self.regions.format;
         self.regions.append(blocks, sink, |values, scales| match self.repack {
             Some(repack) => repack(bytes, values, scales),
             None => {
@@ -101,7 +101,7 @@ pub(super) struct Transposed {
 
 impl Transposed {
     fn push(&mut self, bytes: &[u8], sink: &mut dyn Sink) -> Result<()> {
-        let (outputs, inputs) = (self.regions.layout.outputs as usize, self.regions.layout.inputs as usize);
+        let (outputs, inputs) = (self.regions.outputs as usize, self.regions.inputs as usize);
         // The device has made room for as much already, so this is no number that only a file claims.
         let whole = (self.info.block_bytes as usize).checked_mul(outputs).and_then(|bytes| bytes.checked_mul(inputs));
         let whole = whole.ok_or_else(|| Error::Memory("is too large to be transposed".into()))?;
@@ -120,7 +120,7 @@ impl Transposed {
 
     /// Gathers rows `first .. first + count` and appends them.
     fn convert(&mut self, first: usize, count: usize, sink: &mut dyn Sink) -> Result<()> {
-        let (outputs, inputs) = (self.regions.layout.outputs as usize, self.regions.layout.inputs as usize);
+        let (outputs, inputs) = (self.regions.outputs as usize, self.regions.inputs as usize);
         let size = self.info.block_bytes as usize;
         // One cache line more than a row, or the rows of a width of 2^n would drive each other out of the cache.
         let stride = inputs + 16;
@@ -133,7 +133,7 @@ impl Transposed {
                 strip[row * stride + input] = *value;
             }
         }
-        let (format, blocks) = (self.regions.layout.format, u64::from(self.regions.layout.row_blocks()));
+        let (format, blocks) = (self.regions.format, inputs.div_ceil(BLOCK as usize) as u64);
         for row in strip.chunks_exact(stride) {
             self.regions.append(blocks, sink, |values, scales| encode_row(format, &row[..inputs], values, scales))?;
         }

@@ -51,12 +51,18 @@ fn matrix(name: &str, outputs: u32, inputs: u32) -> Spec {
     spec(name, Shape::Matrix { outputs, inputs })
 }
 
+/// Everything is asked of files that are all here.
+fn intake_of(manifest: &Manifest, specs: &[Spec], precision: Precision, binding_limit: u64) -> Result<Intake> {
+    let begun = &Catalogue::default();
+    Intake::new(manifest, &Wanted { specs, here: &|_| true, begun, precision, binding_limit })
+}
+
 fn vector(name: &str, width: u32) -> Spec {
     spec(name, Shape::Vector { width })
 }
 
 fn spec(name: &str, shape: Shape) -> Spec {
-    Spec { name: format!("our.{name}"), source_name: name.into(), shape, transposed: false, required: true }
+    Spec { name: format!("our.{name}"), source_name: name.into(), shape, run: None, transposed: false, required: true }
 }
 
 /// Bytes of an encoding that a model might hold: arbitrary whole numbers, scales of modest size.
@@ -98,7 +104,7 @@ fn decoded(encoding: Encoding, bytes: &[u8]) -> Vec<f32> {
 fn load(bytes: &[u8], specs: &[Spec], precision: Precision, limit: u64, sizes: &[usize]) -> Result<Memory> {
     let mut head = gguf::Head::new();
     let file = head.push(bytes)?.ok_or_else(|| head.unfinished())?;
-    let mut intake = Intake::new(&file.manifest, specs, precision, limit)?;
+    let mut intake = intake_of(&file.manifest, specs, precision, limit)?;
     let mut memory = Memory::default();
     let mut rest = bytes;
     for size in sizes.iter().cycle() {
@@ -123,7 +129,12 @@ fn every_encoding_becomes_its_format_as_exactly_as_promised() {
         let data = blocks(info.encoding, 70 * 512, 7);
         let bytes = Writer::new("llama").tensor("w", &[70, 512], info.encoding, data.clone()).bytes();
         let memory = whole(&bytes, &[matrix("w", 70, 512)], Precision::Auto).unwrap();
-        assert_eq!(memory.weight("our.w").layout.format, info.resident.unwrap_or(Format::F16), "{}", info.name);
+        assert_eq!(
+            memory.weight("our.w").layout.parts[0].format,
+            info.resident.unwrap_or(Format::F16),
+            "{}",
+            info.name
+        );
         let (expected, given) = (decoded(info.encoding, &data), memory.rows("our.w"));
         for (expected, given) in expected.chunks(32).zip(given.chunks(32)) {
             let greatest = expected.iter().fold(0.0f32, |greatest, value| greatest.max(value.abs()));
@@ -149,7 +160,7 @@ fn precision_rules_floats_and_nothing_else() {
         let bytes = writer.tensor("b", &[2, 32], beside, blocks(beside, 64, 2)).bytes();
         let specs = [matrix("w", 4, 40), vector("v", 64), matrix("b", 2, 32)];
         let memory = whole(&bytes, &specs, precision).unwrap();
-        [0, 1, 2].map(|i| memory.weights[i].1.format)
+        [0, 1, 2].map(|i| memory.weights[i].1.parts[0].format)
     };
     let (f32, f16, q8, q4) = (Format::F32, Format::F16, Format::Q8, Format::Q4);
     for encoding in [Encoding::F32, Encoding::F16, Encoding::BF16] {
@@ -230,7 +241,7 @@ fn a_transposed_matrix_is_turned() {
         let tensors = safetensors::Head::new().push(&bytes).unwrap().unwrap();
         let manifest = safetensors::manifest(br#"{"model_type": "gpt2"}"#, tensors).unwrap();
         let specs = [Spec { transposed: true, ..matrix("c_attn", 39, 50) }];
-        let mut intake = Intake::new(&manifest, &specs, Precision::F32, LIMIT).unwrap();
+        let mut intake = intake_of(&manifest, &specs, Precision::F32, LIMIT).unwrap();
         let mut memory = Memory::default();
         intake.skip(0, manifest.tensors[0].offset).unwrap();
         for chunk in bytes[manifest.tensors[0].offset as usize..].chunks(77) {
@@ -242,6 +253,84 @@ fn a_transposed_matrix_is_turned() {
             assert_eq!(*value, stored[at % 50 * 39 + at / 50], "{dtype} row {} column {}", at / 50, at % 50);
         }
     }
+}
+
+/// Tensors that make up one weight.
+fn joined(name: &str, tensors: &[Spec]) -> Vec<Spec> {
+    let rows = |spec: &Spec| match spec.shape {
+        Shape::Matrix { outputs, .. } => outputs,
+        Shape::Vector { width } => width,
+    };
+    let of = tensors.iter().map(rows).sum();
+    let mut first = 0;
+    let run = |spec: &Spec| {
+        let run = Some(Run { first, of });
+        first += rows(spec);
+        Spec { name: name.into(), run, ..spec.clone() }
+    };
+    tensors.iter().map(run).collect()
+}
+
+#[test]
+fn several_tensors_make_up_one_weight() {
+    let shapes = [("q", 70, Encoding::Q4_0), ("k", 33, Encoding::Q4_0), ("v", 33, Encoding::Q8_0)];
+    let mut writer = Writer::new("llama");
+    let (mut expected, mut specs) = (Vec::new(), Vec::new());
+    for (seed, (name, outputs, encoding)) in shapes.into_iter().enumerate() {
+        let data = blocks(encoding, u64::from(outputs) * 96, seed as u64);
+        expected.extend(decoded(encoding, &data));
+        writer = writer.tensor(name, &[u64::from(outputs), 96], encoding, data);
+        specs.push(matrix(name, outputs, 96));
+    }
+    let (mut values, mut vectors) = (Vec::new(), Vec::new());
+    for (name, width) in [("q.bias", 70), ("k.bias", 33), ("v.bias", 33)] {
+        let data = blocks(Encoding::F32, u64::from(width), 7);
+        values.extend(decoded(Encoding::F32, &data));
+        writer = writer.tensor(name, &[u64::from(width)], Encoding::F32, data);
+        vectors.push(vector(name, width));
+    }
+    let bytes = writer.bytes();
+    let specs = [joined("qkv", &specs), joined("qkv.bias", &vectors)].concat();
+    for limit in [LIMIT, 6_000] {
+        let memory = load(&bytes, &specs, Precision::Auto, limit, &[1000, 77]).unwrap();
+        let formats: Vec<_> = memory.weight("qkv").layout.parts.iter().map(|part| part.format).collect();
+        let whole = [Format::Q4, Format::Q8];
+        let split = [Format::Q4, Format::Q4, Format::Q8];
+        assert_eq!(formats, if limit == LIMIT { &whole[..] } else { &split[..] });
+        assert!(memory.rows("qkv") == expected, "rows in parts of {limit} bytes");
+        assert_eq!(memory.rows("qkv.bias"), values);
+        assert_eq!(memory.weights.len(), 2);
+    }
+    // Of an optional vector that the file lacks, the values are zeros.
+    let absent = Spec { required: false, ..vector("none", 5) };
+    let specs = joined("bias", &[vectors[1].clone(), absent, vectors[2].clone()]);
+    let rows = whole(&bytes, &specs, Precision::Auto).unwrap().rows("bias");
+    assert!(rows[..33] == values[70..103] && rows[33..38] == [0.0; 5] && rows[38..] == values[103..]);
+}
+
+#[test]
+fn tensors_of_one_weight_may_come_in_different_files() {
+    let rows: Vec<f32> = (0..12).map(|i| i as f32).collect();
+    let file = |name: &str, rows: &[f32]| {
+        safetensors::writer::file(&[(name, "F32", &[rows.len() as u64 / 2, 2], bytemuck::cast_slice(rows))])
+    };
+    let files = [file("q", &rows[..6]), file("k", &rows[6..])];
+    let specs = joined("qk", &[matrix("q", 3, 2), matrix("k", 3, 2)]);
+    let (mut memory, mut begun) = (Memory::default(), Catalogue::default());
+    for (place, bytes) in files.iter().enumerate() {
+        let tensors = safetensors::Head::new().push(bytes).unwrap().unwrap();
+        let manifest = safetensors::manifest(br#"{"model_type": "llama"}"#, tensors).unwrap();
+        let here = |spec: &Spec| spec.source_name == ["q", "k"][place];
+        let wanted =
+            Wanted { specs: &specs, here: &here, begun: &begun, precision: Precision::Auto, binding_limit: LIMIT };
+        let mut intake = Intake::new(&manifest, &wanted).unwrap();
+        intake.push(0, bytes, &mut memory).unwrap();
+        for (name, layout) in intake.layouts() {
+            begun.add(name, layout.clone());
+        }
+        intake.finish().unwrap();
+    }
+    assert_eq!((memory.rows("qk"), memory.weights.len()), (rows, 1));
 }
 
 #[test]
@@ -256,7 +345,7 @@ fn shards_come_one_after_another() {
         tensors.extend(shard.into_iter().map(|entry| TensorEntry { file, ..entry }));
     }
     let manifest = safetensors::manifest(br#"{"model_type": "llama"}"#, tensors).unwrap();
-    let mut intake = Intake::new(&manifest, &[vector("b", 2), matrix("a", 2, 2)], Precision::Auto, LIMIT).unwrap();
+    let mut intake = intake_of(&manifest, &[vector("b", 2), matrix("a", 2, 2)], Precision::Auto, LIMIT).unwrap();
     let mut memory = Memory::default();
     intake.allocate(&mut memory).unwrap();
     for (file, bytes) in files.iter().enumerate() {
@@ -281,7 +370,7 @@ fn what_does_not_fit_the_model_is_refused_before_weights_move() {
         .bytes();
     let file = gguf::Head::new().push(&bytes).unwrap().unwrap();
     let refusal = |specs: &[Spec], limit| {
-        Intake::new(&file.manifest, specs, Precision::Auto, limit).expect_err("a refusal").to_string()
+        intake_of(&file.manifest, specs, Precision::Auto, limit).expect_err("a refusal").to_string()
     };
     let optional = Spec { required: false, ..matrix("output.weight", 2, 2) };
     let flat = Spec { transposed: true, ..matrix("q", 32, 4) };
@@ -297,7 +386,7 @@ fn what_does_not_fit_the_model_is_refused_before_weights_move() {
     for (error, expected) in cases {
         assert!(error.starts_with(expected), "{error}, not {expected}");
     }
-    assert!(Intake::new(&file.manifest, &[optional], Precision::Auto, LIMIT).unwrap().layouts().is_empty());
+    assert!(intake_of(&file.manifest, &[optional], Precision::Auto, LIMIT).unwrap().layouts().is_empty());
 }
 
 #[test]
@@ -312,7 +401,7 @@ fn a_manifest_that_lies_is_refused() {
     };
     let refusal = |tensors: Vec<TensorEntry>, spec: Spec| {
         let manifest = safetensors::manifest(br#"{"model_type": "llama"}"#, tensors).unwrap();
-        Intake::new(&manifest, &[spec], Precision::Auto, LIMIT).unwrap_err().to_string()
+        intake_of(&manifest, &[spec], Precision::Auto, LIMIT).unwrap_err().to_string()
     };
     let w = || matrix("w", 1, 64);
     assert_eq!(refusal(vec![entry("w", 0, 67)], w()), "w: has 67 bytes, its shape calls for 68");
@@ -328,11 +417,11 @@ fn an_early_end_names_the_tensor_and_how_much_of_it_came() {
     let (bytes, specs) = varied();
     let file = gguf::Head::new().push(&bytes).unwrap().unwrap();
     let odd = &file.manifest.tensors[2];
-    let mut intake = Intake::new(&file.manifest, &specs, Precision::Auto, LIMIT).unwrap();
+    let mut intake = intake_of(&file.manifest, &specs, Precision::Auto, LIMIT).unwrap();
     intake.push(0, &bytes[..odd.offset as usize + 100], &mut Memory::default()).unwrap();
     let error = intake.finish().unwrap_err().to_string();
     assert_eq!(error, "tensor odd is not whole: 100 of its 13200 bytes came");
-    let mut intake = Intake::new(&file.manifest, &specs, Precision::Auto, LIMIT).unwrap();
+    let mut intake = intake_of(&file.manifest, &specs, Precision::Auto, LIMIT).unwrap();
     assert!(intake.skip(0, odd.offset).unwrap_err().to_string().starts_with("tensor long begins at byte"));
 }
 

@@ -124,7 +124,7 @@ impl Family for Gpt2 {
             let h = b.layer_norm("attn_norm", x, weight("attn_norm")?, bias("attn_norm")?, epsilon);
             let qkv = b.matmul("qkv", h, weight("attn_qkv")?); // [rows, 3 * width]
             let qkv = b.bias("qkv_biased", qkv, Some(bias("attn_qkv")?));
-            let (q, k, v) = (b.slice(qkv, 0, width), b.slice(qkv, width, width), b.slice(qkv, 2 * width, width));
+            let [q, k, v] = b.split(qkv, [width; 3]);
             b.store(k, v, layer);
             let mixed = b.attention("attention", q, layer, heads, self.attention_scale(layer)); // [rows, width]
             let attended = b.matmul("attn_output", mixed, weight("attn_output")?); // [rows, width]

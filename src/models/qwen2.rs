@@ -1,7 +1,7 @@
 //! Qwen 2 and 2.5 (arXiv 2407.10671): queries, keys and values have biases. Settings -> tensors -> forward pass.
 
 use super::rope::Rope;
-use super::tensors::{self, matrix, vector};
+use super::tensors::{self, joined, matrix, vector};
 use super::{Constant, Family, ModelShape, settings};
 use crate::Result;
 use crate::manifest::{Manifest, Source};
@@ -53,19 +53,34 @@ impl Family for Qwen2 {
         let mut table = vec![
             matrix("token_embd.weight", "model.embed_tokens.weight", vocab, width),
             vector("blk.{}.attn_norm.weight", "model.layers.{}.input_layernorm.weight", width),
-            matrix("blk.{}.attn_q.weight", "model.layers.{}.self_attn.q_proj.weight", queries, width),
-            vector("blk.{}.attn_q.bias", "model.layers.{}.self_attn.q_proj.bias", queries),
-            matrix("blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", keys, width),
-            vector("blk.{}.attn_k.bias", "model.layers.{}.self_attn.k_proj.bias", keys),
-            matrix("blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight", keys, width),
-            vector("blk.{}.attn_v.bias", "model.layers.{}.self_attn.v_proj.bias", keys),
             matrix("blk.{}.attn_output.weight", "model.layers.{}.self_attn.o_proj.weight", width, queries),
             vector("blk.{}.ffn_norm.weight", "model.layers.{}.post_attention_layernorm.weight", width),
-            matrix("blk.{}.ffn_up.weight", "model.layers.{}.mlp.up_proj.weight", hidden, width),
-            matrix("blk.{}.ffn_gate.weight", "model.layers.{}.mlp.gate_proj.weight", hidden, width),
             matrix("blk.{}.ffn_down.weight", "model.layers.{}.mlp.down_proj.weight", width, hidden),
             vector("output_norm.weight", "model.norm.weight", width),
         ];
+        table.extend(joined(
+            "blk.{}.attn_qkv.weight",
+            [
+                matrix("blk.{}.attn_q.weight", "model.layers.{}.self_attn.q_proj.weight", queries, width),
+                matrix("blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", keys, width),
+                matrix("blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight", keys, width),
+            ],
+        ));
+        table.extend(joined(
+            "blk.{}.ffn_gate_up.weight",
+            [
+                matrix("blk.{}.ffn_gate.weight", "model.layers.{}.mlp.gate_proj.weight", hidden, width),
+                matrix("blk.{}.ffn_up.weight", "model.layers.{}.mlp.up_proj.weight", hidden, width),
+            ],
+        ));
+        table.extend(joined(
+            "blk.{}.attn_qkv.bias",
+            [
+                vector("blk.{}.attn_q.bias", "model.layers.{}.self_attn.q_proj.bias", queries),
+                vector("blk.{}.attn_k.bias", "model.layers.{}.self_attn.k_proj.bias", keys),
+                vector("blk.{}.attn_v.bias", "model.layers.{}.self_attn.v_proj.bias", keys),
+            ],
+        ));
         if self.has_head {
             table.push(matrix("output.weight", "lm_head.weight", vocab, width));
         }
@@ -83,7 +98,8 @@ impl Family for Qwen2 {
     }
 
     fn plan(&self, catalogue: &Catalogue, context: u32, rows: u32, output: Output) -> Result<Plan> {
-        let ModelShape { layers, heads, .. } = self.shape;
+        let ModelShape { layers, heads, hidden, .. } = self.shape;
+        let (queries, keys) = (self.shape.query_width(), self.shape.kv_width());
         let (epsilon, scale, rotary) = (self.epsilon, self.shape.attention_scale(), self.rope.rotary);
         let table = self.rope.table(catalogue, context)?;
         let embeddings = catalogue.get("token_embd.weight")?;
@@ -97,12 +113,9 @@ impl Family for Qwen2 {
             let bias = |name: &str| catalogue.get(&format!("blk.{layer}.{name}.bias"));
 
             let h = b.rms_norm("attn_norm", x, weight("attn_norm")?, epsilon);
-            let q = b.matmul("q", h, weight("attn_q")?); // [rows, heads * head_width]
-            let q = b.bias("q_biased", q, Some(bias("attn_q")?));
-            let k = b.matmul("k", h, weight("attn_k")?); // [rows, kv_heads * head_width]
-            let k = b.bias("k_biased", k, Some(bias("attn_k")?));
-            let v = b.matmul("v", h, weight("attn_v")?); // [rows, kv_heads * head_width]
-            let v = b.bias("v_biased", v, Some(bias("attn_v")?));
+            let qkv = b.matmul("qkv", h, weight("attn_qkv")?); // [rows, (heads + 2 * kv_heads) * head_width]
+            let qkv = b.bias("qkv_biased", qkv, Some(bias("attn_qkv")?));
+            let [q, k, v] = b.split(qkv, [queries, keys, keys]);
             let q = b.rope("q_rotated", q, table, rotary, Pairing::Halves);
             let k = b.rope("k_rotated", k, table, rotary, Pairing::Halves);
             b.store(k, v, layer);
@@ -111,11 +124,11 @@ impl Family for Qwen2 {
             b.add_into(x, attended);
 
             let h = b.rms_norm("ffn_norm", x, weight("ffn_norm")?, epsilon);
-            let up = b.matmul("ffn_up", h, weight("ffn_up")?); // [rows, hidden]
-            let gate = b.matmul("ffn_gate", h, weight("ffn_gate")?); // [rows, hidden]
-            let gate = b.activate("ffn_gate_active", gate, self.activation);
-            b.multiply_into(up, gate);
-            let down = b.matmul("ffn_down", up, weight("ffn_down")?); // [rows, width]
+            let gate_up = b.matmul("ffn_gate_up", h, weight("ffn_gate_up")?); // [rows, 2 * hidden]
+            let [gate, up] = b.split(gate_up, [hidden, hidden]);
+            let gated = b.activate("ffn_gated", gate, self.activation); // [rows, hidden]
+            b.multiply_into(gated, up);
+            let down = b.matmul("ffn_down", gated, weight("ffn_down")?); // [rows, width]
             b.add_into(x, down);
         }
         b.scope("");

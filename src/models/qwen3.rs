@@ -1,7 +1,7 @@
 //! Qwen 3 (arXiv 2505.09388): each head of queries and keys has a norm. Settings -> tensors -> forward pass.
 
 use super::rope::Rope;
-use super::tensors::{self, matrix, vector};
+use super::tensors::{self, joined, matrix, vector};
 use super::{Constant, Family, ModelShape, settings};
 use crate::Result;
 use crate::manifest::{Manifest, Source};
@@ -56,25 +56,39 @@ impl Family for Qwen3 {
         let mut table = vec![
             matrix("token_embd.weight", "model.embed_tokens.weight", vocab, width),
             vector("blk.{}.attn_norm.weight", "model.layers.{}.input_layernorm.weight", width),
-            matrix("blk.{}.attn_q.weight", "model.layers.{}.self_attn.q_proj.weight", queries, width),
             vector("blk.{}.attn_q_norm.weight", "model.layers.{}.self_attn.q_norm.weight", head_width),
-            matrix("blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", keys, width),
             vector("blk.{}.attn_k_norm.weight", "model.layers.{}.self_attn.k_norm.weight", head_width),
-            matrix("blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight", keys, width),
             matrix("blk.{}.attn_output.weight", "model.layers.{}.self_attn.o_proj.weight", width, queries),
             vector("blk.{}.ffn_norm.weight", "model.layers.{}.post_attention_layernorm.weight", width),
-            matrix("blk.{}.ffn_up.weight", "model.layers.{}.mlp.up_proj.weight", hidden, width),
-            matrix("blk.{}.ffn_gate.weight", "model.layers.{}.mlp.gate_proj.weight", hidden, width),
             matrix("blk.{}.ffn_down.weight", "model.layers.{}.mlp.down_proj.weight", width, hidden),
             vector("output_norm.weight", "model.norm.weight", width),
         ];
+        table.extend(joined(
+            "blk.{}.attn_qkv.weight",
+            [
+                matrix("blk.{}.attn_q.weight", "model.layers.{}.self_attn.q_proj.weight", queries, width),
+                matrix("blk.{}.attn_k.weight", "model.layers.{}.self_attn.k_proj.weight", keys, width),
+                matrix("blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight", keys, width),
+            ],
+        ));
+        table.extend(joined(
+            "blk.{}.ffn_gate_up.weight",
+            [
+                matrix("blk.{}.ffn_gate.weight", "model.layers.{}.mlp.gate_proj.weight", hidden, width),
+                matrix("blk.{}.ffn_up.weight", "model.layers.{}.mlp.up_proj.weight", hidden, width),
+            ],
+        ));
         if self.attention_bias {
-            table.extend([
-                vector("blk.{}.attn_q.bias", "model.layers.{}.self_attn.q_proj.bias", queries).optional_in_gguf(),
-                vector("blk.{}.attn_k.bias", "model.layers.{}.self_attn.k_proj.bias", keys).optional_in_gguf(),
-                vector("blk.{}.attn_v.bias", "model.layers.{}.self_attn.v_proj.bias", keys).optional_in_gguf(),
-                vector("blk.{}.attn_output.bias", "model.layers.{}.self_attn.o_proj.bias", width).optional_in_gguf(),
-            ]);
+            table.extend(joined(
+                "blk.{}.attn_qkv.bias",
+                [
+                    vector("blk.{}.attn_q.bias", "model.layers.{}.self_attn.q_proj.bias", queries).optional_in_gguf(),
+                    vector("blk.{}.attn_k.bias", "model.layers.{}.self_attn.k_proj.bias", keys).optional_in_gguf(),
+                    vector("blk.{}.attn_v.bias", "model.layers.{}.self_attn.v_proj.bias", keys).optional_in_gguf(),
+                ],
+            ));
+            let output = vector("blk.{}.attn_output.bias", "model.layers.{}.self_attn.o_proj.bias", width);
+            table.push(output.optional_in_gguf());
         }
         if self.has_head {
             table.push(matrix("output.weight", "lm_head.weight", vocab, width));
@@ -93,7 +107,8 @@ impl Family for Qwen3 {
     }
 
     fn plan(&self, catalogue: &Catalogue, context: u32, rows: u32, output: Output) -> Result<Plan> {
-        let ModelShape { layers, heads, head_width, .. } = self.shape;
+        let ModelShape { layers, heads, head_width, hidden, .. } = self.shape;
+        let (queries, keys) = (self.shape.query_width(), self.shape.kv_width());
         let (epsilon, scale, rotary) = (self.epsilon, self.shape.attention_scale(), self.rope.rotary);
         let table = self.rope.table(catalogue, context)?;
         let embeddings = catalogue.get("token_embd.weight")?;
@@ -107,12 +122,9 @@ impl Family for Qwen3 {
             let bias = |name: &str| catalogue.find(&format!("blk.{layer}.{name}.bias"));
 
             let h = b.rms_norm("attn_norm", x, weight("attn_norm")?, epsilon);
-            let q = b.matmul("q", h, weight("attn_q")?); // [rows, heads * head_width]
-            let q = b.bias("q_biased", q, bias("attn_q"));
-            let k = b.matmul("k", h, weight("attn_k")?); // [rows, kv_heads * head_width]
-            let k = b.bias("k_biased", k, bias("attn_k"));
-            let v = b.matmul("v", h, weight("attn_v")?); // [rows, kv_heads * head_width]
-            let v = b.bias("v_biased", v, bias("attn_v"));
+            let qkv = b.matmul("qkv", h, weight("attn_qkv")?); // [rows, (heads + 2 * kv_heads) * head_width]
+            let qkv = b.bias("qkv_biased", qkv, bias("attn_qkv"));
+            let [q, k, v] = b.split(qkv, [queries, keys, keys]);
             let q = b.rms_norm_heads("q_norm", q, weight("attn_q_norm")?, head_width, epsilon);
             let q = b.rope("q_rotated", q, table, rotary, Pairing::Halves);
             let k = b.rms_norm_heads("k_norm", k, weight("attn_k_norm")?, head_width, epsilon);
@@ -124,11 +136,11 @@ impl Family for Qwen3 {
             b.add_into(x, attended);
 
             let h = b.rms_norm("ffn_norm", x, weight("ffn_norm")?, epsilon);
-            let up = b.matmul("ffn_up", h, weight("ffn_up")?); // [rows, hidden]
-            let gate = b.matmul("ffn_gate", h, weight("ffn_gate")?); // [rows, hidden]
-            let gate = b.activate("ffn_gate_active", gate, self.activation);
-            b.multiply_into(up, gate);
-            let down = b.matmul("ffn_down", up, weight("ffn_down")?); // [rows, width]
+            let gate_up = b.matmul("ffn_gate_up", h, weight("ffn_gate_up")?); // [rows, 2 * hidden]
+            let [gate, up] = b.split(gate_up, [hidden, hidden]);
+            let gated = b.activate("ffn_gated", gate, self.activation); // [rows, hidden]
+            b.multiply_into(gated, up);
+            let down = b.matmul("ffn_down", gated, weight("ffn_down")?); // [rows, width]
             b.add_into(x, down);
         }
         b.scope("");

@@ -90,7 +90,7 @@ impl Rope {
         let shape = Shape::Vector { width: self.rotary / 2 };
         self.kept().into_iter().map(move |name| {
             let name = name.to_string();
-            Spec { source_name: name.clone(), name, shape, transposed: false, required: true }
+            Spec { source_name: name.clone(), name, shape, run: None, transposed: false, required: true }
         })
     }
 

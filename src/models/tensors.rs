@@ -1,7 +1,7 @@
 //! A family's table of tensor names and shapes -> the [`Spec`]s of a checkpoint.
 
 use crate::manifest::{Manifest, Source};
-use crate::weights::{Shape, Spec};
+use crate::weights::{Run, Shape, Spec};
 
 /// A row of a family's table. `{}` in a name stands for the layer's number.
 pub struct Named {
@@ -12,20 +12,41 @@ pub struct Named {
     shape: Shape,
     transposed: bool,
     optional_in_gguf: bool,
+    /// The weight that it is a run of, by the name under which plans use it.
+    joined: Option<(&'static str, Run)>,
 }
 
 /// A matrix, `[outputs, inputs]`.
 pub fn matrix(gguf: &'static str, hugging_face: &'static str, outputs: u32, inputs: u32) -> Named {
-    let shape = Shape::Matrix { outputs, inputs };
-    Named { gguf, hugging_face, shape, transposed: false, optional_in_gguf: false }
+    Named::new(gguf, hugging_face, Shape::Matrix { outputs, inputs })
 }
 
 /// A vector.
 pub fn vector(gguf: &'static str, hugging_face: &'static str, width: u32) -> Named {
-    Named { gguf, hugging_face, shape: Shape::Vector { width }, transposed: false, optional_in_gguf: false }
+    Named::new(gguf, hugging_face, Shape::Vector { width })
+}
+
+/// Tensors whose rows (a vector's values), one after another, make up one weight: what multiplies the same activations
+/// is computed together.
+pub fn joined<const N: usize>(weight: &'static str, mut tensors: [Named; N]) -> [Named; N] {
+    let rows = |named: &Named| match named.shape {
+        Shape::Matrix { outputs, .. } => outputs,
+        Shape::Vector { width } => width,
+    };
+    let of = tensors.iter().map(rows).sum();
+    let mut first = 0;
+    for tensor in &mut tensors {
+        tensor.joined = Some((weight, Run { first, of }));
+        first += rows(tensor);
+    }
+    tensors
 }
 
 impl Named {
+    fn new(gguf: &'static str, hugging_face: &'static str, shape: Shape) -> Named {
+        Named { gguf, hugging_face, shape, transposed: false, optional_in_gguf: false, joined: None }
+    }
+
     /// The Hugging Face checkpoint stores it as `[inputs, outputs]`.
     pub fn transposed_in_hugging_face(self) -> Named {
         Named { transposed: true, ..self }
@@ -38,13 +59,14 @@ impl Named {
 
     fn spec(&self, source: Source, layer: u32) -> Spec {
         let number = layer.to_string();
-        let name = self.gguf.replace("{}", &number);
         let (source_name, transposed) = match source {
-            Source::Gguf => (name.clone(), false),
+            Source::Gguf => (self.gguf.replace("{}", &number), false),
             Source::HuggingFace => (self.hugging_face.replace("{}", &number), self.transposed),
         };
+        let name = self.joined.map_or(self.gguf, |(weight, _)| weight).replace("{}", &number);
+        let run = self.joined.map(|(_, run)| run);
         let required = source == Source::HuggingFace || !self.optional_in_gguf;
-        Spec { name, source_name, shape: self.shape, transposed, required }
+        Spec { name, source_name, shape: self.shape, run, transposed, required }
     }
 }
 

@@ -51,6 +51,18 @@ impl<'a> Builder<'a> {
         View { tensor: x.tensor, start: x.start + start, width }
     }
 
+    /// The columns of a tensor in runs of these widths, one after another.
+    pub fn split<const N: usize>(&self, x: View, widths: [u32; N]) -> [View; N] {
+        let mut start = 0;
+        let views = widths.map(|width| {
+            let view = self.slice(x, start, width);
+            start += width;
+            view
+        });
+        assert_eq!(start, x.width, "runs of {widths:?} of a view of {}", x.width);
+        views
+    }
+
     /// A tensor that is filled from outside: for tests of kernels.
     pub fn input(&mut self, name: &str, width: u32) -> View {
         self.tensor(name, Rows::All, width)

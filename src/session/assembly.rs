@@ -3,7 +3,7 @@
 use super::LoadOptions;
 use crate::format::Format;
 use crate::fuse::fuse;
-use crate::intake::Intake;
+use crate::intake::{Intake, Wanted};
 use crate::kernels::CacheFormat;
 use crate::manifest::Manifest;
 use crate::models::{self, Family, ModelShape};
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 pub struct FormatUse {
     /// The format.
     pub format: Format,
-    /// Weights in it.
+    /// Tensors in it.
     pub tensors: u32,
     /// Their bytes on the device.
     pub bytes: u64,
@@ -34,6 +34,8 @@ pub(super) struct Assembly {
     pub(super) specs: Vec<Spec>,
     /// How many of the catalogue came from files: the first ones. Constants follow.
     from_files: usize,
+    /// The format of each tensor of the files.
+    formats: Vec<Format>,
     options: LoadOptions,
     /// The values of those weights that the family computes its constants from.
     kept: HashMap<WeightId, Vec<u8>>,
@@ -49,21 +51,25 @@ impl Assembly {
             catalogue: Catalogue::default(),
             specs: family.specs(),
             from_files: 0,
+            formats: Vec::new(),
             options,
             kept: HashMap::new(),
             family,
         })
     }
 
-    /// Makes room for the weights that `specs` name and `manifest` holds; what it returns takes their bytes.
+    /// Makes room for the weights of which `manifest` holds tensors, those that are `here`; what it returns takes their
+    /// bytes.
     pub(super) fn make_room(
         &mut self,
         manifest: &Manifest,
-        specs: &[Spec],
+        here: &dyn Fn(&Spec) -> bool,
         binding_limit: u64,
         device: &mut dyn Sink,
     ) -> Result<Intake> {
-        let mut intake = Intake::new(manifest, specs, self.options.precision, binding_limit)?;
+        let (specs, precision) = (&self.specs, self.options.precision);
+        let wanted = Wanted { specs, here, begun: &self.catalogue, precision, binding_limit };
+        let mut intake = Intake::new(manifest, &wanted)?;
         intake.allocate(device)?;
         for (name, layout) in intake.layouts() {
             let id = self.catalogue.add(name, layout.clone());
@@ -73,6 +79,7 @@ impl Assembly {
             }
         }
         self.from_files += intake.layouts().len();
+        self.formats.extend_from_slice(intake.formats());
         Ok(intake)
     }
 
@@ -101,11 +108,11 @@ impl Assembly {
     /// The weights of the files, by format; what was computed aside.
     pub(super) fn formats(&self) -> Vec<FormatUse> {
         let mut uses = Format::ALL.map(|format| FormatUse { format, tensors: 0, bytes: 0 });
-        for (_, layout) in self.catalogue.iter().take(self.from_files) {
-            for entry in uses.iter_mut().filter(|entry| entry.format == layout.format) {
-                entry.tensors += 1;
-                entry.bytes += layout.bytes();
-            }
+        let parts = self.catalogue.iter().take(self.from_files).flat_map(|(_, layout)| &layout.parts);
+        let parts: Vec<_> = parts.collect();
+        for entry in &mut uses {
+            entry.tensors = self.formats.iter().filter(|format| **format == entry.format).count() as u32;
+            entry.bytes = parts.iter().filter(|part| part.format == entry.format).map(|part| part.bytes).sum();
         }
         uses.into_iter().filter(|entry| entry.tensors > 0).collect()
     }

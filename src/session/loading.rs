@@ -128,8 +128,8 @@ impl Loading {
     fn open_gguf(&mut self, file: gguf::File) -> Result<Intake> {
         let mut assembly = Assembly::new(&file.manifest, self.options)?;
         let text = Text::from_gguf(file.vocabulary, file.chat_template.as_deref())?;
-        let specs = std::mem::take(&mut assembly.specs);
-        let intake = assembly.make_room(&file.manifest, &specs, self.executor.binding_limit(), &mut self.executor)?;
+        let intake =
+            assembly.make_room(&file.manifest, &|_| true, self.executor.binding_limit(), &mut self.executor)?;
         self.parts = Some((assembly, text));
         Ok(intake)
     }
@@ -148,9 +148,8 @@ impl Loading {
                 (assembly, Text::from_side_files(&mut self.incoming.side)?)
             }
         };
-        let here = |spec: &&Spec| self.incoming.side.may_hold(file, &spec.source_name);
-        let specs: Vec<Spec> = assembly.specs.iter().filter(here).cloned().collect();
-        let intake = assembly.make_room(&shard, &specs, self.executor.binding_limit(), &mut self.executor);
+        let here = |spec: &Spec| self.incoming.side.may_hold(file, &spec.source_name);
+        let intake = assembly.make_room(&shard, &here, self.executor.binding_limit(), &mut self.executor);
         self.parts = Some((assembly, text));
         intake.map_err(|error| self.incoming.at_file(error))
     }

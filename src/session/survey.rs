@@ -117,8 +117,7 @@ impl Survey {
     fn new(manifest: &Manifest, options: LoadOptions, binding_limit: u64) -> Result<Survey> {
         let mut assembly = Assembly::new(manifest, options)?;
         let mut numbers = Numbers(0);
-        let specs = std::mem::take(&mut assembly.specs);
-        assembly.make_room(manifest, &specs, binding_limit, &mut numbers)?;
+        assembly.make_room(manifest, &|_| true, binding_limit, &mut numbers)?;
         assembly.add_constants(binding_limit, &mut numbers)?;
         let plans = assembly.plans()?;
         let weight_bytes = assembly.catalogue.iter().map(|(_, layout)| layout.bytes()).sum();
