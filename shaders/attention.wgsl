@@ -3,6 +3,7 @@
 // (online softmax: Milakov and Gimelshein 2018, arXiv 1805.02867), so nothing grows with the context.
 #import live
 #import cache
+#import cells
 
 struct Params {
     head_width: u32, group: u32, context: u32,
@@ -11,7 +12,7 @@ struct Params {
 
 @group(1) @binding(0) var<uniform>             params: Params;
 @group(1) @binding(1) var<storage, read>       q:      array<f32>;       // [rows, heads, head_width]
-@group(1) @binding(2) var<storage, read>       keys:   array<CacheWord>; // [kv_heads, context, words]
+@group(1) @binding(2) var<storage, read>       keys:   array<CacheWord>; // [kv_heads, tiles, words, positions]
 @group(1) @binding(3) var<storage, read>       values: array<CacheWord>; // [kv_heads, context, words]
 @group(1) @binding(4) var<storage, read_write> y:      array<f32>;       // [rows, heads, head_width]
 
@@ -35,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
 
     // Keys: a position per lane. Values: a word per lane, the tile's positions divided among `teams` of lanes.
-    let cache_at = group.x / params.group * params.context * words;
+    let kv_head = group.x / params.group;
     let teams = WORKGROUP / words;
     let team = lane / words;
     let word = lane % words;
@@ -46,7 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var first = 0u; first < positions; first += WORKGROUP) {
         let tile = min(WORKGROUP, positions - first);
         var score = LEAST;
-        if lane < tile { score = key_score(cache_at + (first + lane) * words, words); }
+        if lane < tile { score = key_score(kv_head, first + lane, words); }
         scores[lane] = score;
         workgroupBarrier();
         var next_greatest = greatest;
@@ -60,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var i = 0u; i < tile; i++) { total += shares[i]; }
         if team < teams {
             for (var i = team; i < tile; i += teams) {
-                sum += shares[i] * unpack_cache(values[cache_at + (first + i) * words + word]);
+                sum += shares[i] * unpack_cache(values[value_at(kv_head, first + i, word, words, params.context)]);
             }
         }
     }
@@ -85,8 +86,10 @@ fn query_word(q_at: u32, word: u32) -> vec4<f32> {
     return result;
 }
 
-fn key_score(at: u32, words: u32) -> f32 {
+fn key_score(head: u32, position: u32, words: u32) -> f32 {
     var score = 0.0;
-    for (var word = 0u; word < words; word++) { score += dot(query[word], unpack_cache(keys[at + word])); }
+    for (var word = 0u; word < words; word++) {
+        score += dot(query[word], unpack_cache(keys[key_at(head, position, word, words, params.context)]));
+    }
     return score;
 }

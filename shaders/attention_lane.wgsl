@@ -3,6 +3,7 @@
 // for software rasterisers, where a barrier is very dear.
 #import live
 #import cache
+#import cells
 
 struct Params {
     head_width: u32, group: u32, context: u32, heads: u32, rows: u32,
@@ -11,7 +12,7 @@ struct Params {
 
 @group(1) @binding(0) var<uniform>             params: Params;
 @group(1) @binding(1) var<storage, read>       q:      array<f32>;       // [rows, heads, head_width]
-@group(1) @binding(2) var<storage, read>       keys:   array<CacheWord>; // [kv_heads, context, words]
+@group(1) @binding(2) var<storage, read>       keys:   array<CacheWord>; // [kv_heads, tiles, words, positions]
 @group(1) @binding(3) var<storage, read>       values: array<CacheWord>; // [kv_heads, context, words]
 @group(1) @binding(4) var<storage, read_write> y:      array<f32>;       // [rows, heads, head_width]
 
@@ -34,22 +35,25 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = 0u; i < words * 4u; i++) {
         if i < params.head_width { query[i / 4u][i % 4u] = q[q_at + i] * params.scale; }
     }
-    var at = head / params.group * params.context * words;
+    let kv_head = head / params.group;
     var greatest = LEAST;
     var total = 0.0;
     for (var p = 0u; p <= live.position + row; p++) {
         var products = vec4<f32>(0.0);
-        for (var word = 0u; word < words; word++) { products += query[word] * unpack_cache(keys[at + word]); }
+        for (var word = 0u; word < words; word++) {
+            let key = unpack_cache(keys[key_at(kv_head, p, word, words, params.context)]);
+            products += query[word] * key;
+        }
         let score = products.x + products.y + products.z + products.w;
         let next_greatest = max(greatest, score);
         let kept = exp(greatest - next_greatest);
         let share = exp(score - next_greatest);
         greatest = next_greatest;
         total = total * kept + share;
+        let at = value_at(kv_head, p, 0u, words, params.context);
         for (var word = 0u; word < words; word++) {
             sums[word] = sums[word] * kept + share * unpack_cache(values[at + word]);
         }
-        at += words;
     }
     let y_at = row * params.y_stride + head * params.head_width;
     for (var i = 0u; i < params.head_width; i++) { y[y_at + i] = sums[i / 4u][i % 4u] / total; }

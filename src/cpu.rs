@@ -5,8 +5,8 @@
 use crate::executor::{Prepared, check_tokens, nothing_was_run};
 use crate::format::Packed;
 use crate::kernels::{
-    CacheFormat, Rows, RowsMut, argmax, attention, embed, last_row, layer_norm, matmul, pointwise, rms_norm, rope,
-    store,
+    CacheFormat, Rows, RowsMut, argmax, attention, embed, heads, last_row, layer_norm, matmul, pointwise, rms_norm,
+    rope, store,
 };
 use crate::plan::{CacheShape, Epilogue, Index, Live, Plan, Side, Step, Tensor, TensorInfo, View};
 use crate::weights::{Layout, Sink, WeightId};
@@ -186,7 +186,7 @@ impl Pass<'_> {
     fn carry_out(&mut self, run: &Run, i: usize, out: &mut [f32]) -> Result<()> {
         let Run { plan, tensors, live } = run;
         let step = &plan.steps[i];
-        let whole = |tensor: Tensor| View { tensor, start: 0, width: plan.info(tensor).width };
+        let whole = |tensor: Tensor| plan.whole(tensor);
         let read = |x: View| Rows::new(&tensors[x.tensor.0], plan.info(x.tensor).width as usize, x);
         let rows = step.output().map_or(live.rows, |y| plan.live_rows(y, *live)) as usize;
         let position = live.position as usize;
@@ -227,6 +227,16 @@ impl Pass<'_> {
                 let Cache { shape, format, layers } = self.cache()?;
                 let cache = &mut layers[*layer as usize][usize::from(*side == Side::Values)];
                 store::reference(rows, position, read(*x), *shape, *format, cache);
+            }
+            Step::Heads { x, layer, norms, rotation, .. } => {
+                let gains = norms.map(|norms| (self.vector(norms.queries), self.vector(norms.keys), norms.epsilon));
+                let norms = gains.as_ref().map(|(queries, keys, epsilon)| (&queries[..], &keys[..], *epsilon));
+                let table = rotation.map(|rotation| self.vector(rotation.table));
+                let turns = rotation.iter().zip(&table);
+                let turns = turns.map(|(by, table)| (&table[..], by.rotary as usize, by.pairing)).next();
+                let Cache { shape, format, layers } = self.cache()?;
+                let cache = (*shape, *format, &mut layers[*layer as usize]);
+                heads::reference((rows, position), read(*x), (norms, turns), cache, to);
             }
             Step::Attention { q, layer, scale, .. } => {
                 let Cache { shape, layers, .. } = self.cache()?;

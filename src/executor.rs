@@ -2,7 +2,7 @@
 
 use crate::cpu::Cpu;
 use crate::gpu::{Gpu, GpuOptions};
-use crate::kernels::{CacheFormat, attention};
+use crate::kernels::{CACHE_TILE, CacheFormat, attention};
 use crate::plan::{CacheShape, Plan, Tensor};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use crate::{Error, Result};
@@ -123,7 +123,9 @@ impl Executor {
     pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) -> Result<()> {
         let (bytes, limit) = (format.bytes(shape), self.binding_limit());
         if bytes > limit {
-            let (context, most) = (shape.context, limit / format.bytes(CacheShape { context: 1, ..shape }));
+            let tile = u64::from(CACHE_TILE);
+            let tile_bytes = format.bytes(CacheShape { context: CACHE_TILE, ..shape });
+            let (context, most) = (shape.context, limit / tile_bytes * tile);
             return Err(Error::Memory(format!(
                 "a context of {context} takes {bytes} bytes a layer for keys; the device binds at most {limit}: ask for a \
                  context of at most {most}"

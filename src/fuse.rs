@@ -1,7 +1,10 @@
 //! A plan -> a plan of fewer steps with the same results.
 //!
 //! A matmul or pointwise step whose result is read once, by a pointwise step, takes that step's bias, activation and
-//! combination into its own epilogue. So a bias, a GELU, a residual and a gate cost no step of their own.
+//! combination into its own epilogue. So a bias, a GELU, a residual and a gate cost no step of their own. What stands
+//! between a joined projection of queries, keys and values and their attention becomes one step.
+
+mod heads;
 
 use crate::plan::{Activation, Combine, Epilogue, Plan, Step, Tensor, View};
 
@@ -16,6 +19,7 @@ pub fn fuse(plan: &Plan) -> Plan {
         plan.steps.remove(late);
         from = early;
     }
+    heads::fuse(&mut plan);
     plan
 }
 

@@ -121,6 +121,28 @@ pub enum Side {
     Values,
 }
 
+/// How heads are rotated by position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    /// Cosine and sine, `[context, rotary / 2, 2]`.
+    pub table: WeightId,
+    /// How many values of a head are rotated: the first ones.
+    pub rotary: u32,
+    /// Which of them are paired.
+    pub pairing: Pairing,
+}
+
+/// The gains, each as long as a head, that heads are multiplied by once they are scaled to unit mean square.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HeadNorms {
+    /// Of queries.
+    pub queries: WeightId,
+    /// Of keys.
+    pub keys: WeightId,
+    /// Added to the mean square.
+    pub epsilon: f32,
+}
+
 /// What is done to a matmul's result, or to a tensor by [`Step::Pointwise`]: `y = combine(y, activation(value + bias))`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Epilogue {
@@ -155,6 +177,9 @@ pub enum Step {
     Rope { x: View, table: WeightId, head_width: u32, rotary: u32, pairing: Pairing, y: Tensor },
     /// Appends rows to the cache of a layer.
     Store { x: View, layer: u32, side: Side },
+    /// Splits `x`, queries, keys and values side by side, into `y` (queries) and the cache of a layer (keys and values);
+    /// queries and keys are normed and rotated head by head on the way. It stands for up to six of the steps above.
+    Heads { x: View, layer: u32, norms: Option<HeadNorms>, rotation: Option<Rotation>, y: Tensor },
     /// Softmax attention of each query row over the layer's cache, up to and with the row's own position.
     Attention { q: View, layer: u32, heads: u32, scale: f32, y: Tensor },
     /// `y[0] = x[last row in use]`.
@@ -209,6 +234,11 @@ impl Plan {
         &self.tensors[tensor.0]
     }
 
+    /// All columns of a tensor.
+    pub fn whole(&self, tensor: Tensor) -> View {
+        View { tensor, start: 0, width: self.info(tensor).width }
+    }
+
     /// Greatest number of rows of a tensor.
     pub fn rows_of(&self, tensor: Tensor) -> u32 {
         match self.info(tensor).rows {
@@ -260,6 +290,7 @@ impl Step {
             Step::Pointwise { .. } => "pointwise",
             Step::Rope { .. } => "rope",
             Step::Store { .. } => "store",
+            Step::Heads { .. } => "heads",
             Step::Attention { .. } => "attention",
             Step::LastRow { .. } => "last_row",
             Step::Argmax { .. } => "argmax",
@@ -276,6 +307,7 @@ impl Step {
             | Step::Pointwise { x, .. }
             | Step::Rope { x, .. }
             | Step::Store { x, .. }
+            | Step::Heads { x, .. }
             | Step::LastRow { x, .. }
             | Step::Argmax { x, .. } => Some(x.tensor),
             Step::Attention { q, .. } => Some(q.tensor),
@@ -291,6 +323,7 @@ impl Step {
             | Step::RmsNorm { y, .. }
             | Step::LayerNorm { y, .. }
             | Step::Rope { y, .. }
+            | Step::Heads { y, .. }
             | Step::Attention { y, .. }
             | Step::LastRow { y, .. }
             | Step::Argmax { y, .. } => Some(*y),
@@ -305,6 +338,10 @@ impl Step {
             Step::LayerNorm { gain, bias, .. } => vec![*gain, *bias],
             Step::Matmul { matrix, epilogue, .. } => std::iter::once(*matrix).chain(epilogue.bias).collect(),
             Step::Pointwise { epilogue, .. } => epilogue.bias.into_iter().collect(),
+            Step::Heads { norms, rotation, .. } => {
+                let gains = norms.iter().flat_map(|norms| [norms.queries, norms.keys]);
+                gains.chain(rotation.iter().map(|rotation| rotation.table)).collect()
+            }
             Step::Store { .. } | Step::Attention { .. } | Step::LastRow { .. } | Step::Argmax { .. } => Vec::new(),
         }
     }

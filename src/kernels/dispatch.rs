@@ -1,6 +1,6 @@
 //! A step of a plan -> the dispatches that carry it out, still without a device.
 
-use super::{Kernel, argmax, attention, embed, last_row, layer_norm, matmul, pointwise, rms_norm, rope, store};
+use super::{Kernel, argmax, attention, embed, heads, last_row, layer_norm, matmul, pointwise, rms_norm, rope, store};
 use crate::format::BLOCK;
 use crate::plan::{Live, Plan, Side, Step, Tensor};
 use crate::weights::{Catalogue, WeightId};
@@ -151,6 +151,10 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variant
             one(rope::lower(plan, *x, *table, *head_width, *rotary, *pairing, *y))
         }
         Step::Store { x, layer, side } => one(store::lower(plan, *x, *layer, *side)),
+        Step::Heads { x, layer, norms, rotation, y } => {
+            attention::check_head(plan.cache)?;
+            one(heads::lower(plan, *x, *layer, *norms, *rotation, *y))
+        }
         Step::Attention { q, layer, heads, scale, y } => {
             attention::check_head(plan.cache)?;
             one(attention::lower(plan, *q, *layer, *heads, *scale, *y, variants.attention))

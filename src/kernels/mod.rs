@@ -13,6 +13,7 @@ mod reference;
 pub mod argmax;
 pub mod attention;
 pub mod embed;
+pub mod heads;
 pub mod last_row;
 pub mod layer_norm;
 pub mod matmul;
@@ -57,6 +58,7 @@ pub const ALL: &[&Kernel] = &[
     &attention::ATTENTION,
     &attention::ATTENTION_LANE,
     &embed::KERNEL,
+    &heads::KERNEL,
     &last_row::KERNEL,
     &layer_norm::KERNEL,
     &matmul::MATMUL,
@@ -68,6 +70,9 @@ pub const ALL: &[&Kernel] = &[
     &rope::KERNEL,
     &store::KERNEL,
 ];
+
+/// Positions in a tile of the cache: `shaders/lib/cells.wgsl` says how keys and values stand in it.
+pub const CACHE_TILE: u32 = 64;
 
 /// How the cache of keys and values is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,10 +95,11 @@ impl CacheFormat {
         }
     }
 
-    /// Bytes of a layer's keys, or of its values: heads are padded to whole words.
+    /// Bytes of a layer's keys, or of its values: heads are padded to whole words, positions to whole tiles.
     pub fn bytes(self, shape: CacheShape) -> u64 {
         let head_words = u64::from(shape.head_width.div_ceil(4));
-        u64::from(shape.kv_heads) * u64::from(shape.context) * head_words * self.word_bytes()
+        let positions = u64::from(shape.context).next_multiple_of(u64::from(CACHE_TILE));
+        u64::from(shape.kv_heads) * positions * head_words * self.word_bytes()
     }
 
     const fn wgsl(self) -> &'static str {
@@ -105,9 +111,11 @@ impl CacheFormat {
 }
 
 const LIBRARY: &[(&str, &str)] = &[
+    ("cells", include_str!("../../shaders/lib/cells.wgsl")),
     ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
     ("live", include_str!("../../shaders/lib/live.wgsl")),
     ("reduce", include_str!("../../shaders/lib/reduce.wgsl")),
+    ("rotate", include_str!("../../shaders/lib/rotate.wgsl")),
 ];
 
 impl Kernel {

@@ -18,6 +18,16 @@ impl<'a> Rows<'a> {
         Rows { data, stride, start: view.start as usize, width: view.width as usize }
     }
 
+    /// A tensor of rows side by side, all of it.
+    pub fn whole(data: &'a [f32], width: usize) -> Rows<'a> {
+        Rows { data, stride: width, start: 0, width }
+    }
+
+    /// Columns of these columns.
+    pub fn columns(&self, start: usize, width: usize) -> Rows<'a> {
+        Rows { start: self.start + start, width, ..*self }
+    }
+
     /// Row `t`.
     pub fn row(&self, t: usize) -> &'a [f32] {
         &self.data[t * self.stride + self.start..][..self.width]
@@ -37,6 +47,11 @@ impl<'a> RowsMut<'a> {
     /// A view of a tensor whose rows are `stride` values apart.
     pub fn new(data: &'a mut [f32], stride: usize, view: View) -> RowsMut<'a> {
         RowsMut { data, stride, start: view.start as usize, width: view.width as usize }
+    }
+
+    /// A tensor of rows side by side, all of it.
+    pub fn whole(data: &'a mut [f32], width: usize) -> RowsMut<'a> {
+        RowsMut { data, stride: width, start: 0, width }
     }
 
     /// Row `t`.

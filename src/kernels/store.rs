@@ -3,7 +3,7 @@
 use super::{Binding::*, CacheFormat, Dispatch, Grid, Kernel, Resource, Rows, stride};
 use crate::plan::{CacheShape, Plan, Side, View};
 
-params! { struct Params { kv_heads: u32, head_width: u32, context: u32, x_start: u32, x_stride: u32 } }
+params! { struct Params { kv_heads: u32, head_width: u32, context: u32, keys: u32, x_start: u32, x_stride: u32 } }
 
 /// `shaders/store.wgsl`.
 pub const KERNEL: Kernel = kernel!("store", workgroup 64, Params, [Read("x"), Write("cache")]);
@@ -11,7 +11,8 @@ pub const KERNEL: Kernel = kernel!("store", workgroup 64, Params, [Read("x"), Wr
 /// Appends the rows of `x`, `[rows, kv_heads, head_width]`, at the live position.
 pub fn lower(plan: &Plan, x: View, layer: u32, side: Side) -> Dispatch {
     let CacheShape { kv_heads, head_width, context, .. } = plan.cache;
-    let params = Params { kv_heads, head_width, context, x_start: x.start, x_stride: stride(plan, x.tensor) };
+    let keys = u32::from(side == Side::Keys);
+    let params = Params { kv_heads, head_width, context, keys, x_start: x.start, x_stride: stride(plan, x.tensor) };
     let words = kv_heads * head_width.div_ceil(4);
     Dispatch {
         kernel: &KERNEL,

@@ -42,7 +42,7 @@ impl Line<'_> {
     }
 
     fn whole(&self, y: Tensor, combine: Combine) -> String {
-        self.written(View { tensor: y, start: 0, width: self.plan.info(y).width }, combine)
+        self.written(self.plan.whole(y), combine)
     }
 
     fn epilogue(&self, epilogue: &Epilogue) -> String {
@@ -83,6 +83,17 @@ impl fmt::Display for Line<'_> {
                 write!(f, "{y} rope {} heads of {head_width}, {rotary} in {pairing:?}", self.view(*x))
             }
             Step::Store { x, layer, side } => write!(f, "cache.{layer}.{side:?} <- store {}", self.view(*x)),
+            Step::Heads { x, layer, norms, rotation, y } => {
+                let y = self.whole(*y, Combine::Store);
+                write!(f, "{y} heads {} and cache.{layer}", self.view(*x))?;
+                if let Some(HeadNorms { queries, keys, epsilon }) = norms {
+                    write!(f, ", rms_norm * {} and {} epsilon {epsilon:e}", weight(*queries), weight(*keys))?;
+                }
+                match rotation {
+                    Some(Rotation { rotary, pairing, .. }) => write!(f, ", rope {rotary} in {pairing:?}"),
+                    None => Ok(()),
+                }
+            }
             Step::Attention { q, layer, heads, scale, y } => {
                 let y = self.whole(*y, Combine::Store);
                 write!(f, "{y} attention {} over cache.{layer}, {heads} heads, scale {scale}", self.view(*q))
