@@ -1,17 +1,35 @@
 //! Logits -> the next token: a pure function of the logits, the tokens so far, the options and the seed.
 //!
-//! The order is that of `transformers`: penalties, temperature, top-k, top-p, min-p, then the draw. Each narrows what
+//! The order is that of `transformers`: bias, penalties, temperature, top-k, top-p, min-p, then the draw. Each narrows what
 //! the one before it left over, and probabilities are always those among what is left.
 
+mod logprobs;
 mod options;
 mod philox;
 #[cfg(test)]
 mod tests;
 
-pub use options::Options;
+pub use options::{MOST_BIASES, MOST_TOP_LOGPROBS, Options};
 
 use crate::{Error, Result};
+use logprobs::LogProbabilities;
 use std::cmp::Ordering;
+
+/// Past any logit of a sound model, and so far from the end of f32 that no penalty overflows: what bias and penalties work
+/// on is cut to this magnitude first.
+pub const GREATEST_LOGIT: f32 = 1e36;
+
+/// A token, and what was asked about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// The token.
+    pub token: u32,
+    /// Its log-probability by the model's own distribution, where [`Options::top_logprobs`] asks for it.
+    pub logprob: Option<f32>,
+    /// The likeliest tokens by the same distribution with their log-probabilities, the likeliest first and the lower id
+    /// among equals: as many as were asked for, fewer where fewer are possible.
+    pub top: Vec<(u32, f32)>,
+}
 
 /// Chooses tokens by one set of options. Holds no state but buffers that are used again: the same arguments always give
 /// the same token, and nothing is allocated once the buffers have grown to the size of the vocabulary.
@@ -21,6 +39,7 @@ pub struct Sampler {
     candidates: Vec<Candidate>,
     /// How often each token of the vocabulary occurs; all zero between calls.
     counts: Vec<u32>,
+    logprobs: LogProbabilities,
 }
 
 /// A token that may still be drawn.
@@ -43,13 +62,18 @@ impl Sampler {
     /// Fails as [`Options::check`] does.
     pub fn new(options: &Options) -> Result<Sampler> {
         options.check()?;
-        Ok(Sampler { options: options.clone(), candidates: Vec::new(), counts: Vec::new() })
+        let (candidates, counts, logprobs) = (Vec::new(), Vec::new(), LogProbabilities::default());
+        Ok(Sampler { options: options.clone(), candidates, counts, logprobs })
     }
 
-    /// Whether every choice is the token with the greatest logit as the model gives it (the lowest id among equals), so
-    /// that the device can choose by itself and the logits need not be read back.
+    /// Whether every choice is the token with the greatest logit as the model gives it (the lowest id among equals) and
+    /// nothing else is asked, so that the device can choose by itself and the logits need not be read back.
     pub fn is_greedy(&self) -> bool {
-        self.options.takes_the_greatest() && !self.options.has_penalties()
+        let Options { logit_bias, top_logprobs, .. } = &self.options;
+        self.options.takes_the_greatest()
+            && !self.options.has_penalties()
+            && logit_bias.is_empty()
+            && top_logprobs.is_none()
     }
 
     /// The token to follow `prompt` and `generated`; `logits` has a value per token of the vocabulary and is changed.
@@ -60,39 +84,48 @@ impl Sampler {
     ///
     /// Fails if a logit is NaN or positive infinity, or none is finite: the model overflowed or is damaged. Negative
     /// infinity marks a token that can't be chosen.
-    pub fn sample(&mut self, logits: &mut [f32], prompt: &[u32], generated: &[u32]) -> Result<u32> {
+    pub fn sample(&mut self, logits: &mut [f32], prompt: &[u32], generated: &[u32]) -> Result<Chosen> {
         check_logits(logits)?;
+        if let Some(count) = self.options.top_logprobs {
+            self.logprobs.set(logits, count as usize);
+        }
+        let token = self.choose(logits, prompt, generated);
+        Ok(match self.options.top_logprobs {
+            None => Chosen { token, logprob: None, top: Vec::new() },
+            Some(_) => Chosen { token, logprob: Some(self.logprobs.of(token)), top: self.logprobs.top() },
+        })
+    }
+
+    fn choose(&mut self, logits: &mut [f32], prompt: &[u32], generated: &[u32]) -> u32 {
+        for (token, bias) in &self.options.logit_bias {
+            if let Some(logit) = logits.get_mut(*token as usize) {
+                adjust(logit, |logit| logit + bias);
+            }
+        }
         if self.options.has_penalties() {
             self.penalise(logits, prompt, generated);
         }
         let greatest = greatest(logits);
         if self.options.takes_the_greatest() {
-            return Ok(greatest as u32);
+            return greatest as u32;
         }
         self.gather(logits);
         self.weigh(logits[greatest]);
         self.keep_top_p();
         self.candidates.retain(|candidate| candidate.weight >= f64::from(self.options.min_p));
-        Ok(self.draw(generated.len() as u64))
+        self.draw(generated.len() as u64)
     }
 
     /// The repetition penalty as `transformers` has it: once per token, it divides a positive logit and multiplies a
     /// negative one. Frequency (for each occurrence) and presence (once) are subtracted, as OpenAI has it.
     fn penalise(&mut self, logits: &mut [f32], prompt: &[u32], generated: &[u32]) {
         let Options { repetition_penalty: repetition, frequency_penalty, presence_penalty, .. } = self.options;
-        let set = |logit: &mut f32, value: f32| {
-            if *logit != f32::NEG_INFINITY {
-                *logit = value.clamp(f32::MIN, f32::MAX);
-            }
-        };
         self.counts.resize(logits.len(), 0);
         visit_once(&mut self.counts, prompt.iter().chain(generated), |token, _| {
-            let logit = &mut logits[token];
-            set(logit, if *logit > 0.0 { *logit / repetition } else { *logit * repetition });
+            adjust(&mut logits[token], |logit| if logit > 0.0 { logit / repetition } else { logit * repetition });
         });
         visit_once(&mut self.counts, generated.iter(), |token, count| {
-            let logit = &mut logits[token];
-            set(logit, *logit - (count as f32 * frequency_penalty + presence_penalty));
+            adjust(&mut logits[token], |logit| logit - (count as f32 * frequency_penalty + presence_penalty));
         });
     }
 
@@ -159,6 +192,13 @@ impl Sampler {
             }
         }
         drawn
+    }
+}
+
+/// Changes a logit by bias or penalty; what can't be chosen stays so.
+fn adjust(logit: &mut f32, by: impl Fn(f32) -> f32) {
+    if *logit != f32::NEG_INFINITY {
+        *logit = by(logit.clamp(-GREATEST_LOGIT, GREATEST_LOGIT));
     }
 }
 

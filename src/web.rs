@@ -254,6 +254,7 @@ impl From<AskedOfGeneration> for GenerateOptions {
             frequency_penalty: asked.frequency_penalty,
             presence_penalty: asked.presence_penalty,
             seed: asked.seed,
+            ..sampler::Options::default()
         };
         let AskedOfGeneration { max_tokens, stop, ignore_eos, .. } = asked;
         GenerateOptions { sampling, max_tokens, stop, ignore_eos }

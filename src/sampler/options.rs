@@ -2,6 +2,12 @@
 
 use crate::{Error, Result};
 
+/// Most tokens that a bias may be given for: several times what a request to a hosted model may hold.
+pub const MOST_BIASES: usize = 4096;
+
+/// Most of the likeliest tokens that can be asked for.
+pub const MOST_TOP_LOGPROBS: u32 = 20;
+
 /// How the next token is chosen. The default is greedy: always the likeliest token.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -19,6 +25,11 @@ pub struct Options {
     pub frequency_penalty: f32,
     /// Taken off the logit of every token that stands in the generated text.
     pub presence_penalty: f32,
+    /// Tokens with what is added to their logits, from -100 to 100, before anything else is done; no token twice.
+    pub logit_bias: Vec<(u32, f32)>,
+    /// Asks for the log-probability of the chosen token and of so many of the likeliest, by the model's own distribution:
+    /// before bias, penalties and temperature.
+    pub top_logprobs: Option<u32>,
     /// Decides the draws: the same seed, model, device and prompt give the same text.
     pub seed: u64,
 }
@@ -33,6 +44,8 @@ impl Default for Options {
             repetition_penalty: 1.0,
             frequency_penalty: 0.0,
             presence_penalty: 0.0,
+            logit_bias: Vec::new(),
+            top_logprobs: None,
             seed: 0,
         }
     }
@@ -46,7 +59,40 @@ impl Options {
         within("min_p", self.min_p, 0.0, 1.0)?;
         within("repetition_penalty", self.repetition_penalty, 0.01, 100.0)?;
         within("frequency_penalty", self.frequency_penalty, -2.0, 2.0)?;
-        within("presence_penalty", self.presence_penalty, -2.0, 2.0)
+        within("presence_penalty", self.presence_penalty, -2.0, 2.0)?;
+        self.check_bias()?;
+        match self.top_logprobs {
+            Some(count) if count > MOST_TOP_LOGPROBS => Err(Error::Option(format!(
+                "top_logprobs is {count}, expected a whole number from 0 to {MOST_TOP_LOGPROBS}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails where a token with a bias is not in a vocabulary of `vocab` tokens.
+    pub fn check_vocab(&self, vocab: u32) -> Result<()> {
+        match self.logit_bias.iter().find(|(token, _)| *token >= vocab) {
+            None => Ok(()),
+            Some((token, _)) => Err(Error::Option(format!(
+                "logit_bias names token {token}, which is outside the vocabulary of {vocab}"
+            ))),
+        }
+    }
+
+    fn check_bias(&self) -> Result<()> {
+        if self.logit_bias.len() > MOST_BIASES {
+            let message = format!("logit_bias has {} tokens, expected at most {MOST_BIASES}", self.logit_bias.len());
+            return Err(Error::Option(message));
+        }
+        let mut tokens: Vec<u32> = self.logit_bias.iter().map(|(token, _)| *token).collect();
+        tokens.sort_unstable();
+        if let Some(pair) = tokens.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::Option(format!("logit_bias names token {} more than once", pair[0])));
+        }
+        for (token, bias) in &self.logit_bias {
+            within(&format!("logit_bias of token {token}"), *bias, -100.0, 100.0)?;
+        }
+        Ok(())
     }
 
     /// Whether the likeliest token is taken, so that nothing is drawn.

@@ -14,7 +14,7 @@ fn shares(options: &Options, logits: &[f32]) -> Vec<f64> {
     let mut counts = vec![0; logits.len()];
     let mut generated = Vec::new();
     for _ in 0..draws {
-        let token = sampler.sample(&mut logits.to_vec(), &[], &generated).unwrap();
+        let token = sampler.sample(&mut logits.to_vec(), &[], &generated).unwrap().token;
         counts[token as usize] += 1;
         generated.push(u32::MAX);
     }
@@ -127,10 +127,46 @@ fn penalties_change_what_greedy_takes_and_cannot_overflow() {
     let options = Options { repetition_penalty: 1.5, ..Options::default() };
     let mut sampler = Sampler::new(&options).unwrap();
     assert!(!sampler.is_greedy());
-    assert_eq!(sampler.sample(&mut [1.0, 0.9], &[0], &[]), Ok(1));
+    assert_eq!(sampler.sample(&mut [1.0, 0.9], &[0], &[]).unwrap().token, 1);
     let options = Options { repetition_penalty: 0.01, temperature: 1.0, ..Options::default() };
     let mut sampler = Sampler::new(&options).unwrap();
-    assert_eq!(sampler.sample(&mut [f32::MAX, 0.0], &[0], &[]), Ok(0));
+    assert_eq!(sampler.sample(&mut [f32::MAX, 0.0], &[0], &[]).unwrap().token, 0);
+}
+
+#[test]
+fn a_bias_comes_first_and_cannot_bring_back_what_is_impossible() {
+    let options = Options { logit_bias: vec![(0, 100.0), (2, 1.5), (3, -100.0), (99, 1.0)], ..Options::default() };
+    let logits = [f32::NEG_INFINITY, 1.0, 0.5, 3.0];
+    assert_eq!(penalised(&options, &logits, &[], &[]), [f32::NEG_INFINITY, 1.0, 2.0, -97.0]);
+    // Then the penalty, of what it has become.
+    let options = Options { repetition_penalty: 2.0, ..options };
+    assert_eq!(penalised(&options, &logits, &[2, 3], &[]), [f32::NEG_INFINITY, 1.0, 1.0, -194.0]);
+    assert!(!Sampler::new(&options).unwrap().is_greedy());
+    assert!(options.check_vocab(100).is_ok());
+    let error = options.check_vocab(99).unwrap_err();
+    assert_eq!(error.to_string(), "logit_bias names token 99, which is outside the vocabulary of 99");
+}
+
+#[test]
+fn log_probabilities_are_the_models_own() {
+    let ask = |top_logprobs, logits: &[f32]| {
+        let bias = vec![(2, 50.0)];
+        let options = Options { logit_bias: bias, temperature: 0.3, top_k: 2, top_logprobs, ..warm() };
+        Sampler::new(&options).unwrap().sample(&mut logits.to_vec(), &[1], &[]).unwrap()
+    };
+    let ln = |p: f64| p.ln() as f32;
+    let near = |a: f32, b: f32| assert!((a - b).abs() < 1e-6, "{a} is not {b}");
+    assert_eq!(ask(None, &logits()), Chosen { token: 2, logprob: None, top: Vec::new() });
+    let alone = ask(Some(0), &logits());
+    assert_eq!((alone.token, alone.top.len()), (2, 0));
+    near(alone.logprob.unwrap(), ln(0.125));
+    let all = ask(Some(20), &logits());
+    assert_eq!(all.top.iter().map(|(token, _)| *token).collect::<Vec<_>>(), [1, 3, 0, 2]);
+    for ((_, logprob), p) in all.top.iter().zip([0.5, 0.25, 0.125, 0.125]) {
+        near(*logprob, ln(p));
+    }
+    let masked = ask(Some(3), &[f32::NEG_INFINITY, 0.0, 0.0, f32::NEG_INFINITY]);
+    assert_eq!(masked.top.iter().map(|(token, _)| *token).collect::<Vec<_>>(), [1, 2]);
 }
 
 #[test]
@@ -138,8 +174,8 @@ fn greedy_takes_the_lowest_id_among_equals() {
     for options in [Options::default(), Options { top_k: 1, ..warm() }] {
         let mut sampler = Sampler::new(&options).unwrap();
         assert!(sampler.is_greedy());
-        assert_eq!(sampler.sample(&mut [1.0, 2.0, 2.0, -1.0], &[], &[]), Ok(1));
-        assert_eq!(sampler.sample(&mut [f32::NEG_INFINITY, -0.0, 0.0], &[], &[]), Ok(1));
+        assert_eq!(sampler.sample(&mut [1.0, 2.0, 2.0, -1.0], &[], &[]).unwrap().token, 1);
+        assert_eq!(sampler.sample(&mut [f32::NEG_INFINITY, -0.0, 0.0], &[], &[]).unwrap().token, 1);
     }
     assert!(!Sampler::new(&warm()).unwrap().is_greedy());
 }
@@ -151,7 +187,7 @@ fn the_same_place_gives_the_same_token() {
     let run = |sampler: &mut Sampler| {
         let mut generated = Vec::new();
         for _ in 0..50 {
-            let token = sampler.sample(&mut logits.clone(), &[1, 2], &generated).unwrap();
+            let token = sampler.sample(&mut logits.clone(), &[1, 2], &generated).unwrap().token;
             generated.push(token);
         }
         generated
@@ -161,7 +197,7 @@ fn the_same_place_gives_the_same_token() {
     assert_eq!(first, run(&mut sampler));
     // Taken up in the middle by another sampler, it goes on the same.
     let again = Sampler::new(&options).unwrap().sample(&mut logits.clone(), &[], &first[..20]);
-    assert_eq!(again, Ok(first[20]));
+    assert_eq!(again.unwrap().token, first[20]);
     let other = run(&mut Sampler::new(&Options { seed: 1235, ..options }).unwrap());
     assert_ne!(first, other);
 }
@@ -176,7 +212,7 @@ fn logits_that_are_no_numbers_are_an_error() {
         }
         assert!(sampler.sample(&mut [f32::NEG_INFINITY; 3], &[], &[]).is_err());
         assert!(sampler.sample(&mut [], &[], &[]).is_err());
-        assert_eq!(sampler.sample(&mut [f32::NEG_INFINITY, -5.0], &[], &[]), Ok(1));
+        assert_eq!(sampler.sample(&mut [f32::NEG_INFINITY, -5.0], &[], &[]).unwrap().token, 1);
     }
 }
 
@@ -193,6 +229,16 @@ fn options_out_of_range_are_named() {
             Options { presence_penalty: f32::INFINITY, ..warm() },
             "presence_penalty is inf, expected a number from -2 to 2",
         ),
+        (Options { logit_bias: vec![(3, 100.5)], ..warm() }, "logit_bias of token 3 is 100.5"),
+        (
+            Options { logit_bias: vec![(3, 1.0), (4, 1.0), (3, 2.0)], ..warm() },
+            "logit_bias names token 3 more than once",
+        ),
+        (
+            Options { logit_bias: (0..4097).map(|token| (token, 1.0)).collect(), ..warm() },
+            "logit_bias has 4097 tokens, expected at most 4096",
+        ),
+        (Options { top_logprobs: Some(21), ..warm() }, "top_logprobs is 21, expected a whole number from 0 to 20"),
     ];
     for (options, message) in wrong {
         let error = Sampler::new(&options).unwrap_err();

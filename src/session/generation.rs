@@ -106,10 +106,11 @@ impl Model {
     /// Begins an answer to a prompt. Nothing is run yet.
     ///
     /// # Errors
-    /// [`Error::Option`](crate::Error::Option) for options out of range and for a prompt without tokens or with one
-    /// outside the vocabulary; [`Error::Context`](crate::Error::Context) for a prompt longer than the context.
+    /// [`Error::Option`](crate::Error::Option) for options out of range, and for a prompt without tokens or with one, or a
+    /// bias for one, outside the vocabulary; [`Error::Context`](crate::Error::Context) for a prompt longer than the context.
     pub fn start(&self, prompt: &[u32], options: GenerateOptions) -> Result<Generation> {
         options.check()?;
+        options.sampling.check_vocab(self.shape().vocab)?;
         self.check(prompt)?;
         // Scores after the last position give one more token, which need not stand in the cache itself.
         let room = self.context() as usize + 1 - prompt.len();
@@ -203,7 +204,7 @@ impl Generation {
     /// The token that the options choose by the scores after the last token.
     fn sample(&mut self, scores: &mut [f32]) -> Result<u32> {
         let (prompt, generated) = self.history.split_at(self.prompt_tokens);
-        self.sampler.sample(scores, prompt, generated)
+        Ok(self.sampler.sample(scores, prompt, generated)?.token)
     }
 
     /// Books the time of a step that began at `start`.

@@ -123,6 +123,7 @@ impl Sampling {
             frequency_penalty: self.frequency_penalty.unwrap_or(usual.frequency_penalty),
             presence_penalty: self.presence_penalty.unwrap_or(usual.presence_penalty),
             seed: self.seed.unwrap_or(usual.seed),
+            ..usual
         }
     }
 }
