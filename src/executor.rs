@@ -6,6 +6,7 @@ use crate::kernels::{CACHE_TILE, CacheFormat, attention};
 use crate::plan::{CacheShape, Plan, Tensor};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use crate::{Error, Result};
+use serde::Serialize;
 
 /// A plan made ready on an executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub enum Readback {
 }
 
 /// What computes, in words for people and reports.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AdapterInfo {
     /// Name of the adapter or processor path.
     pub name: String,
@@ -56,6 +57,8 @@ pub struct Counts {
     pub weight_bytes_read: u64,
     /// Bytes of buffers that live on the device now.
     pub gpu_bytes: u64,
+    /// The most that they were.
+    pub gpu_bytes_peak: u64,
 }
 
 /// Refuses tokens that the table of `vocab` rows does not hold.

@@ -25,6 +25,7 @@
 //! ```
 
 mod assembly;
+pub mod bench;
 mod files;
 mod generation;
 mod incoming;

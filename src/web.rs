@@ -6,6 +6,7 @@
 use crate::format::Format;
 use crate::kernels::{self, CacheFormat};
 use crate::sampler;
+use crate::session::bench::Bench;
 use crate::session::{self, Device, FinishReason, GenerateOptions, LoadOptions, Step};
 use crate::template::Message;
 use crate::weights::Precision;
@@ -72,7 +73,7 @@ impl Loading {
         self.inner()?;
         let loading = self.0.take().ok_or_else(finished)?;
         let model = loading.finish().await.map_err(throw)?;
-        Ok(Model { model, generation: None })
+        Ok(Model { model, generation: None, bench: None })
     }
 
     fn inner(&mut self) -> Answer<&mut session::Loading> {
@@ -84,11 +85,12 @@ fn finished() -> JsValue {
     throw(Error::Option("the loading has finished already".into()))
 }
 
-/// A loaded model and at most one generation. `free` lets go of what it holds on the device.
+/// A loaded model, at most one generation, and at most one benchmark. `free` lets go of what it holds on the device.
 #[wasm_bindgen]
 pub struct Model {
     model: session::Model,
     generation: Option<session::Generation>,
+    bench: Option<Bench>,
 }
 
 #[wasm_bindgen]
@@ -170,6 +172,34 @@ impl Model {
                 "decodeTokensPerSecond": timings.decode_tokens_per_s(),
             },
         }))
+    }
+
+    /// Begins a benchmark, of `{ prefill, decode, newTokens, runs }`; one that was going on is dropped.
+    #[wasm_bindgen(js_name = startBenchmark)]
+    pub fn start_benchmark(&mut self, options: &JsValue) -> Answer<()> {
+        self.bench = None;
+        let bench = read(options).and_then(|options| Bench::new(&self.model, options));
+        self.bench = Some(bench.map_err(throw)?);
+        Ok(())
+    }
+
+    /// One step of it: how far it has come, or undefined at the end.
+    #[wasm_bindgen(js_name = stepBenchmark)]
+    pub async fn step_benchmark(&mut self) -> Answer {
+        let Some(bench) = &mut self.bench else { return Ok(JsValue::UNDEFINED) };
+        match bench.step(&mut self.model).await.map_err(throw)? {
+            Some(progress) => write(&json!(progress)),
+            None => Ok(JsValue::UNDEFINED),
+        }
+    }
+
+    /// What was measured: the object that `oriel bench --json` prints.
+    #[wasm_bindgen(js_name = benchmarkReport)]
+    pub fn benchmark_report(&self) -> Answer {
+        match &self.bench {
+            Some(bench) => write(&json!(bench.report(&self.model))),
+            None => Ok(JsValue::UNDEFINED),
+        }
     }
 }
 

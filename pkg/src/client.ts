@@ -1,5 +1,6 @@
 // Calls in the page -> messages to a worker, and its replies -> promises.
 
+import type { BenchmarkProgress } from "./benchmark.js";
 import { OrielError, aborted, toOrielError } from "./errors.js";
 import type { Chunk } from "./engine.js";
 import type { Progress } from "./options.js";
@@ -13,6 +14,7 @@ export interface Listener {
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
   onChunk?: ((chunk: Chunk) => void) | undefined;
+  onBenchmark?: ((progress: BenchmarkProgress) => void) | undefined;
 }
 
 interface Pending extends Listener {
@@ -109,6 +111,8 @@ export class Client {
     switch (reply.kind) {
       case "progress":
         return pending?.onProgress?.(reply.progress);
+      case "benchmark":
+        return pending?.onBenchmark?.(reply.progress);
       case "chunk":
         return pending?.onChunk?.(reply.chunk);
       case "done":

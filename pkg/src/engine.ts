@@ -1,5 +1,6 @@
 // The core as the worker sees it: what the WebAssembly module gives, in types of our own, so that tests can stand in.
 
+import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./benchmark.js";
 import type { Message, SamplingOptions } from "./options.js";
 
 /** How the core opens its device. */
@@ -106,6 +107,11 @@ export interface EngineModel {
   next(): Promise<Partial<Chunk> | undefined>;
   /** What the generation has come to so far. */
   result(): Result;
+  /** Begins a benchmark; one that was going on is dropped. */
+  startBenchmark(options: BenchmarkSizes): void;
+  /** One step; undefined when it has ended. */
+  stepBenchmark(): Promise<BenchmarkProgress | undefined>;
+  benchmarkReport(): BenchmarkReport;
   free(): void;
 }
 

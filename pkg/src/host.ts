@@ -1,6 +1,7 @@
 // Requests -> the engine, one step at a time -> replies. What the worker runs; it knows nothing of workers.
 
-import type { Engine, EngineModel, StartEngine } from "./engine.js";
+import type { BenchmarkSizes } from "./benchmark.js";
+import type { Adapter, Engine, EngineModel, StartEngine } from "./engine.js";
 import { OrielError, aborted, toWire } from "./errors.js";
 import { loadModel } from "./loading.js";
 import type { Message, SamplingOptions } from "./options.js";
@@ -25,6 +26,7 @@ export class Host {
   readonly #endings = new Map<number, Ending>();
   readonly #engineTurns = new Turns();
   readonly #generationTurns = new Turns();
+  #engine: Engine | undefined;
   #model: EngineModel | undefined;
 
   constructor(startEngine: StartEngine, post: (reply: Reply) => void) {
@@ -72,6 +74,8 @@ export class Host {
         const { messages, addGenerationPrompt } = call.takes;
         return this.#engineTurns.take(() => this.#loaded().applyTemplate(messages, addGenerationPrompt));
       }
+      case "benchmark":
+        return this.#generationTurns.take(() => this.#benchmark(call.id, call.takes.sizes, ending.abort.signal));
       case "dispose":
         return this.#dispose();
     }
@@ -79,32 +83,52 @@ export class Host {
 
   async #load(id: number, { wanted, options }: Calls["load"]["takes"], signal: AbortSignal): Promise<Gives> {
     if (this.#model) throw new OrielError("option", "this worker holds a model already");
-    const engine: Engine = await this.#startEngine();
+    const engine = (this.#engine = await this.#startEngine());
     const report = (progress: Extract<Reply, { kind: "progress" }>["progress"]) =>
       this.#post({ kind: "progress", id, progress });
     this.#model = await loadModel(engine, wanted, options, report, signal);
     const info = this.#model.info();
-    const name = engine.adapterName() ?? info.adapter.name;
-    return { ...info, adapter: { ...info.adapter, name }, wasmBytes: engine.memoryBytes() };
+    return { ...info, adapter: this.#named(info.adapter), wasmBytes: engine.memoryBytes() };
   }
 
   async #generate(id: number, prompt: string | Message[], options: SamplingOptions, ending: Ending): Promise<Gives> {
     const { signal } = ending.abort;
-    const step = <T>(run: (model: EngineModel) => T | Promise<T>) =>
-      this.#engineTurns.take(() => {
-        if (signal.aborted) throw aborted(signal);
-        return run(this.#loaded());
-      });
-    await step((model) => model.start(prompt, options));
+    await this.#step(signal, (model) => model.start(prompt, options));
     while (!ending.stopped) {
-      const chunk = await step((model) => model.next());
-      if (!chunk) return step((model) => model.result());
+      const chunk = await this.#step(signal, (model) => model.next());
+      if (!chunk) return this.#step(signal, (model) => model.result());
       const { token, text = "" } = chunk;
       if (token !== undefined) this.#post({ kind: "chunk", id, chunk: { token, text } });
       // Lets messages in: an engine that never leaves the processor would not notice that it is to stop.
       await nextTask();
     }
-    return step((model) => ({ ...model.result(), finishReason: "abort" }));
+    return this.#step(signal, (model) => ({ ...model.result(), finishReason: "abort" }));
+  }
+
+  /** Steps as a generation does, so that it measures what a generation gets. */
+  async #benchmark(id: number, sizes: BenchmarkSizes, signal: AbortSignal): Promise<Gives> {
+    await this.#step(signal, (model) => model.startBenchmark(sizes));
+    for (;;) {
+      const progress = await this.#step(signal, (model) => model.stepBenchmark());
+      if (!progress) break;
+      this.#post({ kind: "benchmark", id, progress });
+      await nextTask();
+    }
+    const report = await this.#step(signal, (model) => model.benchmarkReport());
+    return { ...report, adapter: this.#named(report.adapter), wasm_bytes: this.#engine?.memoryBytes() ?? 0 };
+  }
+
+  /** A turn of the engine for a call that can be aborted. */
+  #step<T>(signal: AbortSignal, run: (model: EngineModel) => T | Promise<T>): Promise<T> {
+    return this.#engineTurns.take(() => {
+      if (signal.aborted) throw aborted(signal);
+      return run(this.#loaded());
+    });
+  }
+
+  /** The adapter by the name that the browser has for it, where it tells one. */
+  #named(adapter: Adapter): Adapter {
+    return { ...adapter, name: this.#engine?.adapterName() ?? adapter.name };
   }
 
   async #dispose(): Promise<null> {

@@ -3,6 +3,15 @@
 export { load } from "./load.js";
 export { OrielError } from "./errors.js";
 export type { OrielErrorCode } from "./errors.js";
+export type {
+  BenchmarkOptions,
+  BenchmarkProgress,
+  BenchmarkReport,
+  DecodeRow,
+  PerToken,
+  PrefillRow,
+  Spread,
+} from "./benchmark.js";
 export type { Model } from "./model.js";
 export type { Session, SessionOptions } from "./session.js";
 export type { Run } from "./run.js";

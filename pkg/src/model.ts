@@ -1,6 +1,7 @@
 // A loaded model: what it is, and what can be asked of it.
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { benchmarkOptions, type BenchmarkOptions, type BenchmarkReport } from "./benchmark.js";
 import type { Client } from "./client.js";
 import { OrielError } from "./errors.js";
 import { generateOptions, messages as checkedMessages, type GenerateOptions, type Message } from "./options.js";
@@ -29,6 +30,15 @@ export class Model implements AsyncDisposable {
   /** Begins a conversation. */
   session(options?: SessionOptions): Session {
     return new Session(this.#client, options);
+  }
+
+  /**
+   * Measures how fast the model runs here: the middle of several runs of prompts of some lengths and of answers after
+   * some positions, and what the device does for a token. Takes its turn among generations.
+   */
+  async benchmark(options?: BenchmarkOptions): Promise<BenchmarkReport> {
+    const { signal, onProgress, ...sizes } = benchmarkOptions(options);
+    return this.#client.call("benchmark", { sizes }, { signal, onBenchmark: onProgress }).done;
   }
 
   /** The tokens of a text, as `generate` would read it. */

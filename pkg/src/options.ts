@@ -72,10 +72,10 @@ export interface Message {
 }
 
 /** What is wrong with a value, or nothing. */
-type Rule = (value: unknown) => string | undefined;
+export type Rule = (value: unknown) => string | undefined;
 
 const number: Rule = (value) => (typeof value === "number" && Number.isFinite(value) ? undefined : "expected a number");
-const whole: Rule = (value) =>
+export const whole: Rule = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : "expected a whole number, 0 or more";
 const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "expected true or false");
 const text: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "expected a text");
@@ -84,8 +84,8 @@ const texts: Rule = (value) =>
   typeof value === "string" || (Array.isArray(value) && value.every((item) => typeof item === "string"))
     ? undefined
     : "expected a string or an array of strings";
-const signal: Rule = (value) => (value instanceof AbortSignal ? undefined : "expected an AbortSignal");
-const callback: Rule = (value) => (typeof value === "function" ? undefined : "expected a function");
+export const signal: Rule = (value) => (value instanceof AbortSignal ? undefined : "expected an AbortSignal");
+export const callback: Rule = (value) => (typeof value === "function" ? undefined : "expected a function");
 const oneOf =
   (...names: string[]): Rule =>
   (value) =>

@@ -1,5 +1,6 @@
 // What the page and the worker say to each other.
 
+import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./benchmark.js";
 import type { Chunk, ModelInfo, EngineOptions, Result } from "./engine.js";
 import type { WireError } from "./errors.js";
 import type { Message, Progress, SamplingOptions } from "./options.js";
@@ -14,6 +15,8 @@ export interface Calls {
   tokenize: { takes: { text: string }; gives: number[] };
   detokenize: { takes: { tokens: number[] }; gives: string };
   applyTemplate: { takes: { messages: Message[]; addGenerationPrompt: boolean }; gives: string };
+  /** How far it has come is told by messages of their own. */
+  benchmark: { takes: { sizes: BenchmarkSizes }; gives: BenchmarkReport };
   /** Frees everything; the worker can be ended then. */
   dispose: { takes: object; gives: null };
 }
@@ -37,6 +40,7 @@ export type Request =
 /** To the page. */
 export type Reply =
   | { kind: "progress"; id: number; progress: Progress }
+  | { kind: "benchmark"; id: number; progress: BenchmarkProgress }
   | { kind: "chunk"; id: number; chunk: Chunk }
   | { kind: "done"; id: number; gives: Calls[CallName]["gives"] }
   | { kind: "failed"; id: number; error: WireError };

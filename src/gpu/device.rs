@@ -39,6 +39,7 @@ pub struct Tally {
     pub pipelines: AtomicU64,
     pub weight_bytes: AtomicU64,
     pub gpu_bytes: AtomicU64,
+    pub gpu_bytes_peak: AtomicU64,
 }
 
 impl Tally {
@@ -125,8 +126,7 @@ impl Device {
     }
 
     pub fn counts(&self) -> Counts {
-        let Tally { dispatches, submits, readbacks, buffers, bind_groups, pipelines, weight_bytes, gpu_bytes } =
-            &*self.tally;
+        let Tally { dispatches, submits, readbacks, buffers, bind_groups, pipelines, weight_bytes, .. } = &*self.tally;
         Counts {
             dispatches: dispatches.load(Relaxed),
             submits: submits.load(Relaxed),
@@ -135,7 +135,8 @@ impl Device {
             bind_groups_created: bind_groups.load(Relaxed),
             pipelines_created: pipelines.load(Relaxed),
             weight_bytes_read: weight_bytes.load(Relaxed),
-            gpu_bytes: gpu_bytes.load(Relaxed),
+            gpu_bytes: self.tally.gpu_bytes.load(Relaxed),
+            gpu_bytes_peak: self.tally.gpu_bytes_peak.load(Relaxed),
         }
     }
 
@@ -156,7 +157,8 @@ impl Device {
     pub fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Buffer {
         Tally::add(&self.tally.buffers, 1);
         let size = bytes.next_multiple_of(4).max(16);
-        Tally::add(&self.tally.gpu_bytes, size);
+        let now = self.tally.gpu_bytes.fetch_add(size, Relaxed) + size;
+        self.tally.gpu_bytes_peak.fetch_max(now, Relaxed);
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         Buffer { raw: self.raw.create_buffer(&descriptor), tally: self.tally.clone() }
     }

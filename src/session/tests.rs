@@ -1,5 +1,6 @@
 //! A small checkpoint on the reference executor: what the session adds to a forward pass.
 
+use super::bench::{Bench, BenchOptions};
 use super::*;
 use crate::sampler;
 use crate::weights::Precision;
@@ -311,4 +312,34 @@ proptest! {
             prop_assert!(!error.to_string().is_empty());
         }
     }
+}
+
+#[test]
+fn a_benchmark_times_what_fits_and_says_what_does_not() {
+    let mut model = llama(None);
+    let options = BenchOptions { new_tokens: 3, runs: 2, ..BenchOptions::default() };
+    let mut steps = Vec::new();
+    let report = block_on(bench::run(&mut model, options, |step| steps.push(step))).unwrap();
+    assert_eq!(steps.last().map(|step| (step.phase, step.run, step.done)), Some(("decode", 2, steps[0].total)));
+    assert!(steps.is_sorted_by_key(|step| step.done), "progress never goes back");
+    let timed = |spread: Option<bench::Spread>| spread.is_some_and(|spread| spread.min > 0.0);
+    assert_eq!(report.prefill.iter().map(|row| timed(row.tokens_per_s)).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(report.decode.iter().map(|row| timed(row.tokens_per_s)).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(
+        report.prefill[2].reason.as_deref(),
+        Some("512 tokens and 1 new do not fit the context of 96 positions")
+    );
+    assert_eq!(report.prefill_tokens_per_s, report.prefill[0].tokens_per_s.map(|spread| spread.median));
+}
+
+#[test]
+fn a_benchmark_of_nothing_is_refused() {
+    let model = llama(Some(16));
+    let refuse = |options| Bench::new(&model, options).err().map(|error| error.code());
+    let usual = BenchOptions::default();
+    assert_eq!(refuse(usual.clone()), Some("context-full"));
+    assert_eq!(refuse(BenchOptions { runs: 0, ..usual.clone() }), Some("option"));
+    assert_eq!(refuse(BenchOptions { new_tokens: 1, ..usual.clone() }), Some("option"));
+    assert_eq!(refuse(BenchOptions { decode: vec![0], ..usual.clone() }), Some("option"));
+    assert_eq!(refuse(BenchOptions { prefill: Vec::new(), decode: Vec::new(), ..usual }), Some("option"));
 }

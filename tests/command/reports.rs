@@ -108,3 +108,25 @@ fn a_token_makes_nothing_on_the_gpu() {
         assert!(figure(name) > 0.0, "{name}");
     }
 }
+
+#[test]
+fn the_benchmark_gives_a_table_of_medians_and_leaves_nothing_out_silently() {
+    let model = golden("llama.gguf");
+    let arguments =
+        ["bench", "--model", &model, "--device", "gpu", "--prefill", "8,200", "--decode", "16", "--runs", "2"];
+    let report = oriel(&[&arguments[..], &["--json"]].concat()).json();
+    let [short, long] = [&report["prefill"][0], &report["prefill"][1]];
+    assert_eq!((&short["tokens"], &short["reason"]), (&json!(8), &Value::Null));
+    assert_eq!(
+        (&long["tokens_per_s"], &long["reason"]),
+        (&Value::Null, &json!("200 tokens and 1 new do not fit the context of 96 positions"))
+    );
+    let spread = &report["decode"][0]["tokens_per_s"];
+    assert!(spread["min"].as_f64() <= spread["median"].as_f64() && spread["median"].as_f64() <= spread["max"].as_f64());
+    assert_eq!(report["decode_tokens_per_s"], spread["median"]);
+    assert!(report["weight_read_ratio"].as_f64().is_some_and(|ratio| ratio > 0.0 && ratio <= 1.05), "{report}");
+    assert!(report["gpu_bytes_peak"].as_u64() >= report["gpu_bytes"].as_u64());
+    assert!(report["load_ms"].as_f64() > Some(0.0) && report["adapter"]["variants"].is_string());
+    let page = oriel(&arguments).text();
+    assert!(page.contains("prefill of 200 tokens") && page.contains("decode at 16 positions"), "{page}");
+}

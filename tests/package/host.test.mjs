@@ -92,6 +92,16 @@ class Counting {
           return said.at(-1);
         });
       },
+      startBenchmark: ({ runs = 3 }) => {
+        this.#enter("startBenchmark");
+        said = [];
+        said.left = runs;
+      },
+      stepBenchmark: () => {
+        this.#enter("stepBenchmark");
+        return this.#while(() => (said.left-- === 0 ? undefined : { phase: "decode", done: said.push(1) }));
+      },
+      benchmarkReport: () => ({ adapter: { name: "unnamed", kind: "other" }, runs: said.length }),
     };
   }
 }
@@ -155,6 +165,22 @@ test("a generation streams, and comes to a result", async () => {
   for await (const { token } of run) again.push(token);
   assert.deepEqual(again, [0, 1, 2]);
   await model.dispose();
+});
+
+test("a benchmark tells every step, reports by the browser's name of the adapter, and can be given up", async () => {
+  const { engine, model: start } = join();
+  const model = await start();
+  const steps = [];
+  const report = await model.benchmark({ runs: 2, onProgress: ({ done }) => steps.push(done) });
+  assert.deepEqual(report, { adapter: { name: "card", kind: "other" }, runs: 2, wasm_bytes: 7 });
+  assert.deepEqual(steps, [1, 2]);
+
+  const controller = new AbortController();
+  const given = model.benchmark({ runs: 1e9, signal: controller.signal, onProgress: () => controller.abort() });
+  assert.equal((await thrown(given)).code, "aborted");
+  assert.equal((await thrown(model.benchmark({ runs: "all" }))).code, "option");
+  await model.dispose();
+  assert.ok(engine.log.filter((what) => what === "stepBenchmark").length < 9);
 });
 
 test("generations take turns; a short call comes in between two tokens", async () => {

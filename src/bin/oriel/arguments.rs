@@ -186,12 +186,21 @@ pub struct Perplexity {
 pub struct Bench {
     #[command(flatten)]
     pub model: Model,
-    /// Tokens of the prompt.
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
-    pub prompt_tokens: u32,
-    /// Tokens to generate.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..))]
-    pub new_tokens: u32,
+    /// Times a single prompt of N tokens, and the answer to it [default, with --new-tokens: 128].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub prompt_tokens: Option<u32>,
+    /// Tokens to generate after it [default, with --prompt-tokens: 64].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub new_tokens: Option<u32>,
+    /// Lengths of the prompts to time [default: 32,128,512].
+    #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with_all = ["prompt_tokens", "new_tokens"])]
+    pub prefill: Option<Vec<u32>>,
+    /// Cached positions to time decoding at [default: 64,1024].
+    #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with_all = ["prompt_tokens", "new_tokens"])]
+    pub decode: Option<Vec<u32>>,
+    /// How often each is timed [default: 3, of a single prompt 1].
+    #[arg(long, value_name = "N")]
+    pub runs: Option<u32>,
     /// Prints one JSON object.
     #[arg(long)]
     pub json: bool,

@@ -2,71 +2,96 @@
 
 use crate::arguments::Bench;
 use crate::{load, output};
-use oriel::executor::Counts;
-use oriel::session::{GenerateOptions, Model};
+use indicatif::{ProgressBar, ProgressStyle};
+use oriel::session::bench::{self, BenchOptions, DecodeRow, PrefillRow, Progress, Spread};
 use oriel::{Error, Result};
 use pollster::block_on;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::time::Instant;
 
 pub fn run(arguments: &Bench) -> Result<()> {
+    let begun = Instant::now();
     let mut model = load::model(&arguments.model)?;
-    let (prompt, new) = (arguments.prompt_tokens, arguments.new_tokens);
-    let context = model.context();
+    let load_ms = begun.elapsed().as_secs_f64() * 1000.0;
+    let options = options(arguments, model.context())?;
+    let progress = progress();
+    let report = block_on(bench::run(&mut model, options, |step| show(&progress, &step)))?;
+    progress.finish_and_clear();
+    let mut value = serde_json::to_value(&report).map_err(|error| Error::Io(format!("the report: {error}")))?;
+    value["load_ms"] = json!(load_ms);
+    if arguments.json {
+        return output::print_json(&value);
+    }
+    output::print(&page(&value, &report.prefill, &report.decode))
+}
+
+/// The sizes of the arguments; a single prompt where they name one.
+fn options(arguments: &Bench, context: u32) -> Result<BenchOptions> {
+    let usual = BenchOptions::default();
+    if arguments.prompt_tokens.is_none() && arguments.new_tokens.is_none() {
+        return Ok(BenchOptions {
+            prefill: arguments.prefill.clone().unwrap_or(usual.prefill),
+            decode: arguments.decode.clone().unwrap_or(usual.decode),
+            runs: arguments.runs.unwrap_or(usual.runs),
+            ..usual
+        });
+    }
+    let (prompt, new) = (arguments.prompt_tokens.unwrap_or(128), arguments.new_tokens.unwrap_or(64));
     if prompt.saturating_add(new) > context {
         let message =
             format!("{prompt} prompt tokens and {new} new ones do not fit the context of {context} positions");
         return Err(Error::Context(message));
     }
-    // The first run pays for what drivers put off; it is not counted.
-    block_on(measure(&mut model, prompt, 2))?;
-    let figures = block_on(measure(&mut model, prompt, new))?;
-    let info = model.info();
-    let mut report = Map::from_iter([
-        ("architecture".to_string(), json!(info.architecture)),
-        ("adapter".to_string(), json!(info.adapter.name)),
-        ("prompt_tokens".to_string(), json!(prompt)),
-        ("new_tokens".to_string(), json!(new)),
-    ]);
-    report.extend(figures);
-    report.insert("gpu_bytes".to_string(), json!(info.gpu_bytes));
-    if arguments.json {
-        return output::print_json(&Value::Object(report));
+    let runs = arguments.runs.unwrap_or(1);
+    Ok(BenchOptions { prefill: vec![prompt], decode: vec![prompt], new_tokens: new, runs })
+}
+
+/// A line on standard error, where that is a terminal.
+fn progress() -> ProgressBar {
+    let bar = ProgressBar::new(1);
+    match ProgressStyle::with_template("{msg} {wide_bar} {percent} %") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
-    let width = report.keys().map(String::len).max().unwrap_or(0);
-    let line = |(name, value): (&String, &Value)| match value {
-        Value::String(text) => format!("{name:width$}  {text}\n"),
-        other => format!("{name:width$}  {other}\n"),
-    };
-    output::print(&report.iter().map(line).collect::<String>())
 }
 
-/// Answers a prompt of `prompt` tokens with `new` ones, and divides what the device did for all but the first of them.
-async fn measure(model: &mut Model, prompt: u32, new: u32) -> Result<Map<String, Value>> {
-    model.forget();
-    let options = GenerateOptions { max_tokens: new, ignore_eos: true, ..GenerateOptions::default() };
-    let mut answer = model.start(&made_up(prompt, model.shape().vocab), options)?;
-    model.next(&mut answer).await?;
-    let before = model.counts();
-    while model.next(&mut answer).await?.is_some() {}
-    let after = model.counts();
-    let per_token = |count: fn(&Counts) -> u64| (count(&after) - count(&before)) as f64 / f64::from(new - 1);
-    let timings = answer.timings();
-    let figures = [
-        ("prefill_tokens_per_s", timings.prefill_tokens_per_s()),
-        ("decode_tokens_per_s", timings.decode_tokens_per_s()),
-        ("first_token_ms", timings.first_token_ms),
-        ("dispatches_per_token", per_token(|counts| counts.dispatches)),
-        ("submits_per_token", per_token(|counts| counts.submits)),
-        ("readbacks_per_token", per_token(|counts| counts.readbacks)),
-        ("buffers_created_per_token", per_token(|counts| counts.buffers_created)),
-        ("bind_groups_created_per_token", per_token(|counts| counts.bind_groups_created)),
-        ("pipelines_created_per_token", per_token(|counts| counts.pipelines_created)),
-        ("weight_bytes_read_per_token", per_token(|counts| counts.weight_bytes_read)),
-    ];
-    Ok(figures.into_iter().map(|(name, value)| (name.to_string(), json!(value))).collect())
+fn show(bar: &ProgressBar, step: &Progress) {
+    bar.set_length(step.total);
+    bar.set_position(step.done);
+    bar.set_message(format!("{} {}, run {} of {}", step.phase, step.tokens, step.run, step.runs));
 }
 
-/// Tokens without meaning, spread over the vocabulary, the same each time.
-fn made_up(count: u32, vocab: u32) -> Vec<u32> {
-    (0..count).map(|index| (u64::from(index) * 7919 % u64::from(vocab)) as u32).collect()
+/// The report for people: the rows first, then everything else that is one value.
+fn page(report: &Value, prefill: &[PrefillRow], decode: &[DecodeRow]) -> String {
+    let mut page = format!("{:<24}{:>12}{:>12}{:>12}  tokens a second\n", "", "median", "least", "greatest");
+    for row in prefill {
+        page += &line(format!("prefill of {} tokens", row.tokens), row.tokens_per_s, row.reason.as_deref());
+    }
+    for row in decode {
+        page += &line(format!("decode at {} positions", row.positions), row.tokens_per_s, row.reason.as_deref());
+    }
+    page.push('\n');
+    let single = report.as_object().into_iter().flatten().filter(|(_, value)| !value.is_array());
+    let mut adapter = Vec::new();
+    for (name, value) in single {
+        match value {
+            Value::Object(fields) if name == "adapter" => adapter.extend(fields),
+            value => page += &pair(name, value),
+        }
+    }
+    page + &adapter.into_iter().map(|(name, value)| pair(&format!("adapter {name}"), value)).collect::<String>()
+}
+
+fn line(what: String, spread: Option<Spread>, reason: Option<&str>) -> String {
+    match spread {
+        Some(Spread { median, min, max }) => format!("{what:<24}{median:>12.2}{min:>12.2}{max:>12.2}\n"),
+        None => format!("{what:<24}{:>12}  {}\n", "-", reason.unwrap_or_default()),
+    }
+}
+
+fn pair(name: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{name:<32}{text}\n"),
+        other => format!("{name:<32}{other}\n"),
+    }
 }
