@@ -7,6 +7,7 @@ mod demo;
 mod golden;
 mod paths;
 mod process;
+mod seeded;
 mod serve;
 mod setup;
 mod stamp;
@@ -14,6 +15,7 @@ mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use seeded::Checkpoint;
 use std::process::ExitCode;
 
 /// The chores of this repository. They need Rust, Node.js and Python 3, and install the rest.
@@ -42,8 +44,15 @@ enum Chore {
     },
     /// Build the WebAssembly module, the npm package and the page
     Build,
-    /// Bring the demo model to models/
-    Model,
+    /// Bring the demo model to models/, or make one with random weights there, for benchmarks
+    Model {
+        /// Make models/gpt2-124m: GPT-2 at its real size, 249 MB
+        #[arg(long)]
+        gpt2: bool,
+        /// Make models/seeded-small: a Llama of five million parameters, 10 MB
+        #[arg(long)]
+        seeded_small: bool,
+    },
     /// Make the golden files anew, with Python
     Golden {
         /// Scripts of tests/golden/, by file name; without any, all of them
@@ -72,10 +81,21 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Demo { headless: None, port } => demo::serve(port),
         Chore::Test { groups } => test::run_groups(&groups),
         Chore::Build => build::run_all(),
-        Chore::Model => setup::model::bring().map(drop),
+        Chore::Model { gpt2, seeded_small } => model(gpt2, seeded_small),
         Chore::Golden { scripts } => golden::run_scripts(&scripts),
         Chore::Bench { arguments } => bench(&arguments),
     }
+}
+
+fn model(gpt2: bool, seeded_small: bool) -> Result<()> {
+    let asked = [(gpt2, Checkpoint::Gpt2), (seeded_small, Checkpoint::Small)];
+    for (_, checkpoint) in asked.iter().filter(|(asked, _)| *asked) {
+        seeded::bring(*checkpoint)?;
+    }
+    if !(gpt2 || seeded_small) {
+        setup::model::bring()?;
+    }
+    Ok(())
 }
 
 /// Runs the native command as its users do: optimised, on the GPU if there is one.
