@@ -2,6 +2,7 @@
 //!
 //! Every chore brings what it needs first (`setup/`), says in a line what it is doing, and can be run again at once.
 
+mod bench;
 mod build;
 mod demo;
 mod golden;
@@ -58,11 +59,8 @@ enum Chore {
         /// Scripts of tests/golden/, by file name; without any, all of them
         scripts: Vec<String>,
     },
-    /// Measure the native engine on the demo model: `oriel bench`, with the arguments that follow
-    Bench {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    /// Measure how fast a model runs: natively, in Chromium, in Firefox
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -83,7 +81,7 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Build => build::run_all(),
         Chore::Model { gpt2, seeded_small } => model(gpt2, seeded_small),
         Chore::Golden { scripts } => golden::run_scripts(&scripts),
-        Chore::Bench { arguments } => bench(&arguments),
+        Chore::Bench(arguments) => bench::run(&arguments),
     }
 }
 
@@ -96,14 +94,4 @@ fn model(gpt2: bool, seeded_small: bool) -> Result<()> {
         setup::model::bring()?;
     }
     Ok(())
-}
-
-/// Runs the native command as its users do: optimised, on the GPU if there is one.
-fn bench(arguments: &[String]) -> Result<()> {
-    let model = setup::model::bring()?;
-    let adapter = setup::vulkan::primary()?;
-    let mut command = process::cargo();
-    command.args(["run", "--release", "--quiet", "--bin", "oriel", "--", "bench", "--model"]);
-    command.arg(model).args(arguments).envs(adapter.environment());
-    process::run(&mut command)
 }

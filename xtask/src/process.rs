@@ -62,6 +62,17 @@ pub fn run_long(command: &mut Command, what: &str) -> Result<()> {
     expect_success(command, status)
 }
 
+/// Runs a program that tells its progress by standard error, and returns what it prints.
+///
+/// # Errors
+/// As [`run`].
+pub fn output_of(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.with_context(|| format!("could not start {}", line(command)))?;
+    expect_success(command, output.status)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Runs a program for at most `limit`, then ends it; true if it succeeded in time.
 pub fn succeeds_within(command: &mut Command, limit: Duration) -> Result<bool> {
     let mut child = spawn(command)?;

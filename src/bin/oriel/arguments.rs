@@ -186,17 +186,17 @@ pub struct Perplexity {
 pub struct Bench {
     #[command(flatten)]
     pub model: Model,
-    /// Times a single prompt of N tokens, and the answer to it [default, with --new-tokens: 128].
+    /// Times a single prompt of N tokens, and the answer to it [default, with --new-tokens alone: 128].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub prompt_tokens: Option<u32>,
-    /// Tokens to generate after it [default, with --prompt-tokens: 64].
+    /// Tokens to generate after it, or after each of --decode [default: 64, after each 16].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub new_tokens: Option<u32>,
     /// Lengths of the prompts to time [default: 32,128,512].
-    #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with_all = ["prompt_tokens", "new_tokens"])]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with = "prompt_tokens")]
     pub prefill: Option<Vec<u32>>,
     /// Cached positions to time decoding at [default: 64,1024].
-    #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with_all = ["prompt_tokens", "new_tokens"])]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', conflicts_with = "prompt_tokens")]
     pub decode: Option<Vec<u32>>,
     /// How often each is timed [default: 3, of a single prompt 1].
     #[arg(long, value_name = "N")]

@@ -25,15 +25,16 @@ pub fn run(arguments: &Bench) -> Result<()> {
     output::print(&page(&value, &report.prefill, &report.decode))
 }
 
-/// The sizes of the arguments; a single prompt where they name one.
+/// The sizes of the arguments; a single prompt where they name one or, of all sizes, only the new tokens.
 fn options(arguments: &Bench, context: u32) -> Result<BenchOptions> {
     let usual = BenchOptions::default();
-    if arguments.prompt_tokens.is_none() && arguments.new_tokens.is_none() {
+    let in_table = arguments.prefill.is_some() || arguments.decode.is_some();
+    if arguments.prompt_tokens.is_none() && (arguments.new_tokens.is_none() || in_table) {
         return Ok(BenchOptions {
             prefill: arguments.prefill.clone().unwrap_or(usual.prefill),
             decode: arguments.decode.clone().unwrap_or(usual.decode),
+            new_tokens: arguments.new_tokens.unwrap_or(usual.new_tokens),
             runs: arguments.runs.unwrap_or(usual.runs),
-            ..usual
         });
     }
     let (prompt, new) = (arguments.prompt_tokens.unwrap_or(128), arguments.new_tokens.unwrap_or(64));

@@ -2,6 +2,7 @@
 
 pub mod apt;
 pub mod browser;
+pub mod firefox;
 pub mod model;
 pub mod node;
 pub mod vulkan;

@@ -1,0 +1,67 @@
+// The benchmark in a browser, as `cargo xtask bench` runs it: node bench.mjs BROWSER ADDRESS MODEL OPTIONS
+//
+// Opens the page, asks the package beside it to load the model and to measure, and prints the report as JSON,
+// with how long the load took.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import puppeteer from "puppeteer-core";
+import { launch } from "./browser.mjs";
+
+/** Firefox has WebGPU everywhere, but offers it by itself only on some systems, and not on software adapters. */
+const PREFERENCES = { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true };
+
+const BROWSERS = {
+  chromium: launch,
+  async firefox() {
+    // A home of its own: a first start writes to it, and it may not be there.
+    const home = await mkdtemp(join(tmpdir(), "oriel-firefox-"));
+    const browser = await puppeteer.launch({
+      browser: "firefox",
+      executablePath: process.env.ORIEL_FIREFOX,
+      extraPrefsFirefox: PREFERENCES,
+      env: { ...process.env, HOME: home },
+      protocolTimeout: 0,
+    });
+    const close = browser.close.bind(browser);
+    browser.close = async () => {
+      await close();
+      await rm(home, { recursive: true, force: true, maxRetries: 5 });
+    };
+    return browser;
+  },
+};
+
+const [name, address, model, options] = process.argv.slice(2);
+if (!BROWSERS[name] || !options) {
+  console.error(`usage: node bench.mjs ${Object.keys(BROWSERS).join("|")} ADDRESS MODEL OPTIONS`);
+  process.exit(2);
+}
+
+const browser = await BROWSERS[name]();
+try {
+  const page = await browser.newPage();
+  await page.goto(address);
+  await page.exposeFunction("tell", (text) => console.error(`${name}: ${text}`));
+  const report = await page.evaluate(measure, { model, ...JSON.parse(options) });
+  console.log(JSON.stringify(report));
+} finally {
+  await browser.close();
+}
+
+/** Runs in the page. What it tells, it tells between runs, so as not to disturb them. */
+async function measure({ model: source, precision, ...sizes }) {
+  const { load } = await import(new URL("oriel/index.js", location.href));
+  const begun = performance.now();
+  const model = await load(source, { precision });
+  const load_ms = performance.now() - begun;
+  let last;
+  const onProgress = ({ phase, tokens, run, runs }) => {
+    const text = `${phase} ${tokens}, run ${run} of ${runs}`;
+    if (text !== last) globalThis.tell((last = text));
+  };
+  const report = await model.benchmark({ ...sizes, onProgress });
+  await model.dispose();
+  return { ...report, load_ms, browser: navigator.userAgent };
+}

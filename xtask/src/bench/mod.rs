@@ -1,0 +1,139 @@
+//! From a model to one table of how fast it runs: natively, in Chromium and in Firefox.
+
+mod table;
+
+use crate::process::{cargo, output_of, say};
+use crate::serve::Server;
+use crate::setup::{browser, firefox, model, node, vulkan};
+use crate::{build, paths};
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What is measured, and where. Without a place: natively.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// On this machine's GPU, or on lavapipe
+    #[arg(long)]
+    native: bool,
+    /// Natively on SwiftShader, which comes with Chromium
+    #[arg(long)]
+    swiftshader: bool,
+    /// In headless Chromium, on the built page
+    #[arg(long)]
+    browser: bool,
+    /// In headless Firefox, on the built page
+    #[arg(long)]
+    firefox: bool,
+    /// A .gguf file or a folder of safetensors [default: the demo model]
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// What float weights become: auto, f32, f16, q8 or q4
+    #[arg(long, default_value = "auto")]
+    precision: String,
+    /// Lengths of the prompts that are timed, in tokens
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [32, 128, 512])]
+    prefill: Vec<u32>,
+    /// Positions in the cache when decoding is timed
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [64, 1024])]
+    decode: Vec<u32>,
+    /// Tokens of each answer
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    new_tokens: u32,
+    /// How often each is timed
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    runs: u32,
+    /// Print one JSON object, with the report of each place, instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures in every place that was named, and prints what came out.
+///
+/// # Errors
+/// When something that is needed can't be brought, or a measurement fails.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    let model = match &arguments.model {
+        Some(path) => fs::canonicalize(path).with_context(|| format!("looking for {}", path.display()))?,
+        None => model::bring()?,
+    };
+    let in_browser = arguments.browser || arguments.firefox;
+    let mut reports = Map::new();
+    if arguments.native || !(arguments.swiftshader || in_browser) {
+        let adapter = vulkan::primary()?;
+        reports.insert(adapter.name.into(), native(arguments, &model, &adapter)?);
+    }
+    if arguments.swiftshader {
+        let adapter = vulkan::second()?.context("there is no SwiftShader here")?;
+        reports.insert(adapter.name.into(), native(arguments, &model, &adapter)?);
+    }
+    if in_browser {
+        build::run_all()?;
+        let page = Page::serve(&model)?;
+        for (asked, name) in [(arguments.browser, "chromium"), (arguments.firefox, "firefox")] {
+            if asked {
+                reports.insert(name.into(), page.measure(name, arguments)?);
+            }
+        }
+    }
+    if arguments.json {
+        let name = model.file_name().unwrap_or_default().to_string_lossy();
+        println!("{}", json!({ "model": name, "reports": reports }));
+    } else {
+        print!("{}", table::of(&reports));
+    }
+    Ok(())
+}
+
+/// Runs the command as its users do: optimised.
+fn native(arguments: &Arguments, model: &Path, adapter: &vulkan::Adapter) -> Result<Value> {
+    say(format!("measuring natively: {}", adapter.name));
+    let list = |sizes: &[u32]| sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    let mut command = cargo();
+    command.args(["run", "--release", "--quiet", "--bin", "oriel", "--", "bench", "--json", "--model"]).arg(model);
+    command.args(["--precision", &arguments.precision, "--prefill", &list(&arguments.prefill)]);
+    command.args(["--decode", &list(&arguments.decode), "--new-tokens", &arguments.new_tokens.to_string()]);
+    command.args(["--runs", &arguments.runs.to_string()]).envs(adapter.environment());
+    parsed(&output_of(&mut command)?)
+}
+
+/// The built page on a server, with a model beside it.
+struct Page {
+    server: Server,
+    /// The model's address, relative to the page's.
+    model: String,
+}
+
+impl Page {
+    fn serve(model: &Path) -> Result<Self> {
+        let (Some(folder), Some(name)) = (model.parent(), model.file_name()) else {
+            bail!("{} is no model", model.display());
+        };
+        let server = Server::start(paths::site(), folder.to_owned(), None)?;
+        let slash = if model.is_dir() { "/" } else { "" };
+        Ok(Self { server, model: format!("models/{}{slash}", name.to_string_lossy()) })
+    }
+
+    /// Measures in a browser, which is brought first.
+    fn measure(&self, name: &str, arguments: &Arguments) -> Result<Value> {
+        let mut node = node::bring()?;
+        if name == "firefox" {
+            // It computes through the system's Vulkan.
+            node.env("ORIEL_FIREFOX", firefox::bring()?).envs(vulkan::primary()?.environment());
+        } else {
+            node.env("ORIEL_BROWSER", browser::bring()?);
+        }
+        say(format!("measuring in {name}"));
+        let options = json!({
+            "precision": arguments.precision, "prefill": arguments.prefill, "decode": arguments.decode,
+            "newTokens": arguments.new_tokens, "runs": arguments.runs,
+        });
+        node.arg("tests/page/bench.mjs").arg(name).arg(self.server.address()).arg(&self.model).arg(options.to_string());
+        parsed(&output_of(&mut node)?)
+    }
+}
+
+fn parsed(text: &str) -> Result<Value> {
+    serde_json::from_str(text).with_context(|| format!("a report that is no JSON: {text}"))
+}
