@@ -110,7 +110,7 @@ fn the_head_says_what_the_model_is() {
 fn intake(file: &gguf::File) -> Intake {
     let (specs, begun) = (&specs(file), &Catalogue::default());
     let wanted = Wanted { specs, here: &|_| true, begun, precision: Precision::Auto, binding_limit: 128 << 20 };
-    Intake::new(&file.manifest, &wanted).unwrap()
+    Intake::new(&file.manifest, &wanted).expect("the file fits what is wanted of it")
 }
 
 #[test]
