@@ -2,6 +2,7 @@
 // One workgroup per tile of 32 rows t by 32 outputs o, block by block through shared memory; 4 x 4 sums in each lane.
 #import live
 #import epilogue
+#import activation
 #import weights
 
 struct Params { first_output: u32, outputs: u32, blocks: u32, rows: u32, y_start: u32, y_stride: u32 }
@@ -55,20 +56,20 @@ fn main(
         }
         workgroupBarrier();
     }
-    write(first_row + lane_t, rows, first + lane_o, sums_0);
-    write(first_row + lane_t + 8u, rows, first + lane_o, sums_1);
-    write(first_row + lane_t + 16u, rows, first + lane_o, sums_2);
-    write(first_row + lane_t + 24u, rows, first + lane_o, sums_3);
+    write_four(first_row + lane_t, rows, first + lane_o, sums_0);
+    write_four(first_row + lane_t + 8u, rows, first + lane_o, sums_1);
+    write_four(first_row + lane_t + 16u, rows, first + lane_o, sums_2);
+    write_four(first_row + lane_t + 24u, rows, first + lane_o, sums_3);
 }
 
 fn products(v: vec4<f32>, w: array<vec4<f32>, 4>) -> vec4<f32> {
     return vec4<f32>(dot(v, w[0]), dot(v, w[1]), dot(v, w[2]), dot(v, w[3]));
 }
 
-fn write(row: u32, rows: u32, output: u32, sums: vec4<f32>) {
+fn write_four(row: u32, rows: u32, output: u32, sums: vec4<f32>) {
     if row >= rows { return; }
     for (var i = 0u; i < 4u; i++) {
         let o = output + 8u * i;
-        if o < params.outputs { finish(row, params.first_output + o, sums[i]); }
+        if o < params.outputs { write(row, params.first_output + o, sums[i]); }
     }
 }

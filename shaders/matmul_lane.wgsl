@@ -2,6 +2,7 @@
 // One invocation per eight rows t by four outputs o in registers, without shared memory: for software rasterisers.
 #import live
 #import epilogue
+#import activation
 #import weights
 
 struct Params { first_output: u32, outputs: u32, blocks: u32, rows: u32, y_start: u32, y_stride: u32 }
@@ -45,7 +46,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     for (var j = 0u; j < 8u; j++) {
         for (var i = 0u; i < 4u; i++) {
             if t + j < rows && first + i < params.outputs {
-                finish(t + j, params.first_output + first + i, sums[j][i]);
+                write(t + j, params.first_output + first + i, sums[j][i]);
             }
         }
     }

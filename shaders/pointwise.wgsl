@@ -1,6 +1,7 @@
 // y[t, i] = combine(y[t, i], activation(x[t, i] + bias[i]))
 // One invocation per value.
 #import epilogue
+#import activation
 
 struct Params { width: u32, x_start: u32, x_stride: u32, y_start: u32, y_stride: u32 }
 
@@ -14,5 +15,5 @@ override WORKGROUP: u32;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= params.width { return; }
-    finish(id.z, id.x, x[id.z * params.x_stride + params.x_start + id.x]);
+    write(id.z, id.x, x[id.z * params.x_stride + params.x_start + id.x]);
 }

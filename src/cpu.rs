@@ -8,7 +8,7 @@ use crate::kernels::{
     CacheFormat, Rows, RowsMut, argmax, attention, embed, heads, last_row, layer_norm, matmul, pointwise, rms_norm,
     rope, store,
 };
-use crate::plan::{CacheShape, Epilogue, Index, Live, Plan, Side, Step, Tensor, TensorInfo, View};
+use crate::plan::{CacheShape, Epilogue, Index, Live, Norm, Plan, Side, Step, Tensor, TensorInfo, View};
 use crate::weights::{Layout, Sink, WeightId};
 use crate::{Error, Result};
 
@@ -161,6 +161,25 @@ impl Pass<'_> {
         epilogue.bias.map_or_else(Vec::new, |bias| self.vector(bias))
     }
 
+    /// Rows with a norm applied, side by side.
+    fn normed(&self, rows: usize, x: Rows, norm: Option<&Norm>) -> Vec<f32> {
+        let mut normed = vec![0.0; rows * x.width];
+        let to = RowsMut::whole(&mut normed, x.width);
+        match norm {
+            None => {
+                let mut to = to;
+                for t in 0..rows {
+                    to.row(t).copy_from_slice(x.row(t));
+                }
+            }
+            Some(Norm::Rms { gain, epsilon }) => rms_norm::reference(rows, x, &self.vector(*gain), *epsilon, to),
+            Some(Norm::Layer { gain, bias, epsilon }) => {
+                layer_norm::reference(rows, x, &self.vector(*gain), &self.vector(*bias), *epsilon, to);
+            }
+        }
+        normed
+    }
+
     fn indices(&self, index: Index, live: Live) -> Vec<u32> {
         match index {
             Index::Token => self.tokens.to_vec(),
@@ -212,9 +231,16 @@ impl Pass<'_> {
                 let (gain, bias) = (self.vector(*gain), self.vector(*bias));
                 layer_norm::reference(rows, read(*x), &gain, &bias, *epsilon, to);
             }
-            Step::Matmul { x, matrix, epilogue: e, .. } => {
-                let bias = self.bias(e);
-                matmul::reference(rows, read(*x), self.row(*matrix), &bias, e.activation, e.combine, to);
+            Step::Matmul { x, norm, matrix, epilogue: e, .. } => {
+                let (normed, bias) = (self.normed(rows, read(*x), norm.as_ref()), self.bias(e));
+                let x = Rows::whole(&normed, x.width as usize);
+                matmul::reference(rows, x, self.row(*matrix), &bias, e.activation, e.combine, to);
+            }
+            Step::Gated { x, norm, matrix, bias, activation, .. } => {
+                let normed = self.normed(rows, read(*x), norm.as_ref());
+                let bias = bias.map_or_else(Vec::new, |bias| self.vector(bias));
+                let x = Rows::whole(&normed, x.width as usize);
+                matmul::gated_reference(rows, x, self.row(*matrix), &bias, *activation, to);
             }
             Step::Pointwise { x, epilogue: e, .. } => {
                 pointwise::reference(rows, read(*x), &self.bias(e), e.activation, e.combine, to);

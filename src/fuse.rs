@@ -1,16 +1,19 @@
 //! A plan -> a plan of fewer steps with the same results.
 //!
 //! A matmul or pointwise step whose result is read once, by a pointwise step, takes that step's bias, activation and
-//! combination into its own epilogue. So a bias, a GELU, a residual and a gate cost no step of their own. What stands
-//! between a joined projection of queries, keys and values and their attention becomes one step.
+//! combination into its own epilogue. So a bias, a GELU and a residual cost no step of their own. What stands between a
+//! joined projection of queries, keys and values and their attention becomes one step. In passes of one row, a norm goes
+//! into the matmuls that read it, and a gate into the matmul of its two halves.
 
 mod heads;
+mod single;
 
 use crate::plan::{Activation, Combine, Epilogue, Plan, Step, Tensor, View};
+use crate::weights::Catalogue;
 
 /// The plan with every fusion applied.
 #[must_use]
-pub fn fuse(plan: &Plan) -> Plan {
+pub fn fuse(plan: &Plan, catalogue: &Catalogue) -> Plan {
     let mut plan = plan.clone();
     let mut from = 0;
     // What stands before a pair is joined to nothing more than it was, so the search goes on from there.
@@ -20,6 +23,7 @@ pub fn fuse(plan: &Plan) -> Plan {
         from = early;
     }
     heads::fuse(&mut plan);
+    single::fuse(&mut plan, catalogue);
     plan
 }
 
@@ -35,7 +39,9 @@ fn find(plan: &Plan, from: usize) -> Option<(usize, usize, Step)> {
         }
         let epilogue = join(first, *second)?;
         let merged = match &plan.steps[early] {
-            Step::Matmul { x, matrix, .. } => Step::Matmul { x: *x, matrix: *matrix, epilogue, y: *y },
+            Step::Matmul { x, norm, matrix, .. } => {
+                Step::Matmul { x: *x, norm: *norm, matrix: *matrix, epilogue, y: *y }
+            }
             Step::Pointwise { x, .. } => Step::Pointwise { x: *x, epilogue, y: *y },
             _ => return None,
         };
@@ -94,7 +100,7 @@ mod tests {
     use super::*;
     use crate::format::Format;
     use crate::plan::{Builder, CacheShape};
-    use crate::weights::{Catalogue, Layout, Shape};
+    use crate::weights::{Layout, Shape};
 
     fn catalogue() -> Catalogue {
         let mut catalogue = Catalogue::default();
@@ -123,7 +129,7 @@ mod tests {
         let down = p.bias("down.bias", down, Some(weight("bias")));
         p.add_into(x, down);
         let logits = p.matmul("logits", x, weight("table"));
-        let plan = fuse(&p.finish(logits));
+        let plan = fuse(&p.finish(logits), &catalogue);
         let text = plan.describe(&catalogue);
         let expected = "\
 x [rows, 40] = embed table[Token]
@@ -148,6 +154,6 @@ choice [rows, 1] = argmax logits
         let down = p.matmul("down", act, weight("down"));
         let logits = p.matmul("logits", down, weight("table"));
         let plan = p.finish(logits);
-        assert_eq!(fuse(&plan), plan);
+        assert_eq!(fuse(&plan, &catalogue), plan);
     }
 }

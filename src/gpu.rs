@@ -63,8 +63,8 @@ impl Gpu {
 
     /// What computes.
     pub fn adapter(&self) -> AdapterInfo {
-        let Variants { matvec, matmul, attention } = self.variants;
-        let variants = format!("matvec {}, matmul {}, attention {}", matvec.name(), matmul.name(), attention.name());
+        let Variants { team, matmul, attention } = self.variants;
+        let variants = format!("matvec by {team}, matmul {}, attention {}", matmul.name(), attention.name());
         AdapterInfo { variants, ..self.device.info() }
     }
 

@@ -159,6 +159,38 @@ impl Epilogue {
     pub const NONE: Epilogue = Epilogue { bias: None, activation: Activation::Identity, combine: Combine::Store };
 }
 
+/// A norm that a matmul of one row applies to its input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Norm {
+    /// As [`Step::RmsNorm`] over the whole row.
+    Rms {
+        /// As long as the row.
+        gain: WeightId,
+        /// Added to the mean square.
+        epsilon: f32,
+    },
+    /// As [`Step::LayerNorm`].
+    Layer {
+        /// As long as the row.
+        gain: WeightId,
+        /// As long as the row.
+        bias: WeightId,
+        /// Added to the variance.
+        epsilon: f32,
+    },
+}
+
+impl Norm {
+    /// The weights that are read.
+    pub fn weights(&self) -> impl Iterator<Item = WeightId> + use<> {
+        let (gain, bias) = match *self {
+            Norm::Rms { gain, .. } => (gain, None),
+            Norm::Layer { gain, bias, .. } => (gain, Some(bias)),
+        };
+        std::iter::once(gain).chain(bias)
+    }
+}
+
 /// One operation. Kernels of the same name carry it out.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the fields are the names in each step's formula")]
@@ -169,8 +201,10 @@ pub enum Step {
     RmsNorm { x: View, gain: WeightId, groups: u32, epsilon: f32, y: Tensor },
     /// Shifts and scales each row to mean 0 and variance 1, then by `gain` and `bias`.
     LayerNorm { x: View, gain: WeightId, bias: WeightId, epsilon: f32, y: Tensor },
-    /// `y[t] = epilogue(matrix x[t])`.
-    Matmul { x: View, matrix: WeightId, epilogue: Epilogue, y: View },
+    /// `y[t] = epilogue(matrix norm(x[t]))`; with a norm, of one row only.
+    Matmul { x: View, norm: Option<Norm>, matrix: WeightId, epilogue: Epilogue, y: View },
+    /// `y[i] = activation(a[i]) * a[n + i]` of one row, where `a = matrix norm(x) + bias` has `2 n` values.
+    Gated { x: View, norm: Option<Norm>, matrix: WeightId, bias: Option<WeightId>, activation: Activation, y: Tensor },
     /// `y[t] = epilogue(x[t])`.
     Pointwise { x: View, epilogue: Epilogue, y: View },
     /// Rotates the first `rotary` values of each head by its position. `table`: cosine and sine, `[context, rotary / 2, 2]`.
@@ -287,6 +321,7 @@ impl Step {
             Step::RmsNorm { .. } => "rms_norm",
             Step::LayerNorm { .. } => "layer_norm",
             Step::Matmul { .. } => "matmul",
+            Step::Gated { .. } => "gated",
             Step::Pointwise { .. } => "pointwise",
             Step::Rope { .. } => "rope",
             Step::Store { .. } => "store",
@@ -304,6 +339,7 @@ impl Step {
             Step::RmsNorm { x, .. }
             | Step::LayerNorm { x, .. }
             | Step::Matmul { x, .. }
+            | Step::Gated { x, .. }
             | Step::Pointwise { x, .. }
             | Step::Rope { x, .. }
             | Step::Store { x, .. }
@@ -322,11 +358,20 @@ impl Step {
             Step::Embed { y, .. }
             | Step::RmsNorm { y, .. }
             | Step::LayerNorm { y, .. }
+            | Step::Gated { y, .. }
             | Step::Rope { y, .. }
             | Step::Heads { y, .. }
             | Step::Attention { y, .. }
             | Step::LastRow { y, .. }
             | Step::Argmax { y, .. } => Some(*y),
+        }
+    }
+
+    /// The matrix that is multiplied by, if any.
+    pub fn matrix(&self) -> Option<WeightId> {
+        match self {
+            Step::Matmul { matrix, .. } | Step::Gated { matrix, .. } => Some(*matrix),
+            _ => None,
         }
     }
 
@@ -336,7 +381,12 @@ impl Step {
             Step::Embed { table, .. } | Step::Rope { table, .. } => vec![*table],
             Step::RmsNorm { gain, .. } => vec![*gain],
             Step::LayerNorm { gain, bias, .. } => vec![*gain, *bias],
-            Step::Matmul { matrix, epilogue, .. } => std::iter::once(*matrix).chain(epilogue.bias).collect(),
+            Step::Matmul { norm, matrix, epilogue, .. } => {
+                std::iter::once(*matrix).chain(norm.iter().flat_map(Norm::weights)).chain(epilogue.bias).collect()
+            }
+            Step::Gated { norm, matrix, bias, .. } => {
+                std::iter::once(*matrix).chain(norm.iter().flat_map(Norm::weights)).chain(*bias).collect()
+            }
             Step::Pointwise { epilogue, .. } => epilogue.bias.into_iter().collect(),
             Step::Heads { norms, rotation, .. } => {
                 let gains = norms.iter().flat_map(|norms| [norms.queries, norms.keys]);

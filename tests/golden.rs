@@ -231,7 +231,7 @@ fn plans(manifest: &Manifest) -> [String; 3] {
         catalogue.add(&constant.name, Layout::new(Format::F32, shape, 1 << 30).unwrap());
     }
     let plan = |rows| family.plan(&catalogue, CONTEXT, rows, Output::Last).unwrap();
-    let fused = |rows| fuse(&plan(rows)).describe(&catalogue);
+    let fused = |rows| fuse(&plan(rows), &catalogue).describe(&catalogue);
     [plan(8).describe(&catalogue), fused(8), fused(1)]
 }
 

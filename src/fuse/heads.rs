@@ -213,7 +213,7 @@ mod tests {
                     let case = Case { cache, norms, rotary, pairing };
                     let (mut cpu, catalogue, ids) = weights(&case);
                     let (plan, x, y) = record(&case, &catalogue, ids);
-                    let fused = fuse(&plan);
+                    let fused = fuse(&plan, &catalogue);
                     let names: Vec<_> = fused.steps.iter().map(Step::name).collect();
                     assert_eq!(names, ["heads", "attention", "argmax"]);
                     assert_eq!(run(&mut cpu, &fused, x, y), run(&mut cpu, &plan, x, y));
@@ -227,7 +227,7 @@ mod tests {
         let cache = CacheShape { layers: 1, kv_heads: 2, head_width: 12, context: 16 };
         let case = Case { cache, norms: true, rotary: 8, pairing: Pairing::Halves };
         let (_, catalogue, ids) = weights(&case);
-        let text = fuse(&record(&case, &catalogue, ids).0).describe(&catalogue);
+        let text = fuse(&record(&case, &catalogue, ids).0, &catalogue).describe(&catalogue);
         let first = text.lines().next().unwrap();
         let expected = "blk.0.q_rotated [rows, 72] = heads blk.0.qkv and cache.0, \
                         rms_norm * q_gain and k_gain epsilon 1e-6, rope 8 in Halves";
@@ -262,7 +262,7 @@ mod tests {
             }
         });
         for unlike in [rotary, keys, values] {
-            assert_eq!(fuse(&unlike), unlike);
+            assert_eq!(fuse(&unlike, &catalogue), unlike);
         }
     }
 }

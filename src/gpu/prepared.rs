@@ -93,11 +93,7 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
 
 /// Bytes that the matmuls of one run read: every matrix once.
 fn weight_bytes(plan: &Plan, catalogue: &Catalogue) -> u64 {
-    let matrices = plan.steps.iter().filter_map(|step| match step {
-        Step::Matmul { matrix, .. } => Some(catalogue.layout(*matrix).bytes()),
-        _ => None,
-    });
-    matrices.sum()
+    plan.steps.iter().filter_map(Step::matrix).map(|matrix| catalogue.layout(matrix).bytes()).sum()
 }
 
 /// The parameters of all dispatches in one buffer.

@@ -49,7 +49,7 @@ pub async fn fastest(gpu: &mut Gpu) -> Result<Variants> {
     }
     gpu.forget();
     let [matvec, matmul, attention] = best.map(|(_, variant)| variant);
-    Ok(Variants { matvec, matmul, attention })
+    Ok(Variants { team: Variants::all(matvec).team, matmul, attention })
 }
 
 /// Time of the fastest of a few runs, after one that compiles: whatever else the machine does only adds to it.

@@ -1,8 +1,10 @@
 //! A step of a plan -> the dispatches that carry it out, still without a device.
 
-use super::{Kernel, argmax, attention, embed, heads, last_row, layer_norm, matmul, pointwise, rms_norm, rope, store};
+use super::{
+    Kernel, argmax, attention, embed, heads, last_row, layer_norm, matmul, matvec, pointwise, rms_norm, rope, store,
+};
 use crate::format::BLOCK;
-use crate::plan::{Live, Plan, Side, Step, Tensor};
+use crate::plan::{Live, Plan, Side, Step, Tensor, View};
 use crate::weights::{Catalogue, WeightId};
 use crate::{Error, Result};
 
@@ -94,10 +96,10 @@ impl Variant {
 }
 
 /// The variants to use, as measured on the adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variants {
-    /// Of matmuls of one row.
-    pub matvec: Variant,
+    /// Lanes that share four rows of a matrix, in matmuls of one row: a power of two up to 64.
+    pub team: u32,
     /// Of matmuls of several rows.
     pub matmul: Variant,
     /// Of attention.
@@ -105,9 +107,16 @@ pub struct Variants {
 }
 
 impl Variants {
-    /// The same for every kernel.
+    /// What suits a kind of adapter.
     pub fn all(variant: Variant) -> Variants {
-        Variants { matvec: variant, matmul: variant, attention: variant }
+        let team = if variant == Variant::Lane { 1 } else { 16 };
+        Variants { team, matmul: variant, attention: variant }
+    }
+}
+
+impl Default for Variants {
+    fn default() -> Variants {
+        Variants::all(Variant::Shared)
     }
 }
 
@@ -139,12 +148,21 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variant
         }
         Step::RmsNorm { x, gain, groups, epsilon, y } => one(rms_norm::lower(plan, *x, *gain, *groups, *epsilon, *y)),
         Step::LayerNorm { x, gain, bias, epsilon, y } => one(layer_norm::lower(plan, *x, *gain, *bias, *epsilon, *y)),
-        Step::Matmul { x, matrix, epilogue, y } => {
-            if x.start != 0 || x.width != plan.info(x.tensor).width {
-                let name = catalogue.name(*matrix);
-                return Err(Error::Unsupported(format!("{name} multiplies columns of a tensor, not a whole one")));
-            }
-            Ok(matmul::lower(plan, *x, (*matrix, catalogue.layout(*matrix)), *epilogue, *y, variants))
+        Step::Matmul { x, norm, matrix, epilogue, y } => {
+            check_whole(plan, catalogue, *x, *matrix)?;
+            let layout = catalogue.layout(*matrix);
+            let input = matvec::Input { x: *x, norm: norm.as_ref() };
+            let part = |place| match plan.rows_of(y.tensor) {
+                1 => matvec::lower(plan, &input, (*matrix, layout, place), *epilogue, *y, variants.team),
+                _ => matmul::lower(plan, *x, (*matrix, layout, place), *epilogue, *y, variants.matmul),
+            };
+            Ok((0..layout.parts.len()).map(part).collect())
+        }
+        Step::Gated { x, norm, matrix, bias, activation, y } => {
+            check_whole(plan, catalogue, *x, *matrix)?;
+            let input = matvec::Input { x: *x, norm: norm.as_ref() };
+            let matrix = (*matrix, catalogue.layout(*matrix));
+            one(matvec::lower_gated(&input, matrix, (*bias, *activation), *y, variants.team))
         }
         Step::Pointwise { x, epilogue, y } => one(pointwise::lower(plan, *x, *epilogue, *y)),
         Step::Rope { x, table, head_width, rotary, pairing, y } => {
@@ -162,6 +180,15 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variant
         Step::LastRow { x, y } => one(last_row::lower(plan, *x, *y)),
         Step::Argmax { x, y } => one(argmax::lower(plan, *x, *y)),
     }
+}
+
+/// Matmuls read whole rows.
+fn check_whole(plan: &Plan, catalogue: &Catalogue, x: View, matrix: WeightId) -> Result<()> {
+    if x.start == 0 && x.width == plan.info(x.tensor).width {
+        return Ok(());
+    }
+    let name = catalogue.name(matrix);
+    Err(Error::Unsupported(format!("{name} multiplies columns of a tensor, not a whole one")))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod heads;
 pub mod last_row;
 pub mod layer_norm;
 pub mod matmul;
+pub mod matvec;
 pub mod pointwise;
 pub mod rms_norm;
 pub mod rope;
@@ -63,8 +64,8 @@ pub const ALL: &[&Kernel] = &[
     &layer_norm::KERNEL,
     &matmul::MATMUL,
     &matmul::MATMUL_LANE,
-    &matmul::MATVEC,
-    &matmul::MATVEC_LANE,
+    &matvec::MATVEC,
+    &matvec::MATVEC_GATED,
     &pointwise::KERNEL,
     &rms_norm::KERNEL,
     &rope::KERNEL,
@@ -111,9 +112,12 @@ impl CacheFormat {
 }
 
 const LIBRARY: &[(&str, &str)] = &[
+    ("activation", include_str!("../../shaders/lib/activation.wgsl")),
     ("cells", include_str!("../../shaders/lib/cells.wgsl")),
     ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
     ("live", include_str!("../../shaders/lib/live.wgsl")),
+    ("multiply", include_str!("../../shaders/lib/multiply.wgsl")),
+    ("norm", include_str!("../../shaders/lib/norm.wgsl")),
     ("reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("rotate", include_str!("../../shaders/lib/rotate.wgsl")),
 ];
@@ -126,7 +130,8 @@ impl Kernel {
 
     /// Whether the kernel counts its workgroups over x and y together: [`Grid`] folds what is too many for x alone.
     fn folds(&self) -> bool {
-        self.source.contains("num_workgroups")
+        let texts = self.imports().filter_map(|name| LIBRARY.iter().find(|(known, _)| *known == name));
+        std::iter::once(self.source).chain(texts.map(|(_, text)| *text)).any(|text| text.contains("num_workgroups"))
     }
 
     fn imports(&self) -> impl Iterator<Item = &'static str> {

@@ -112,7 +112,7 @@ impl<'a> Builder<'a> {
         let layout = self.layout(matrix);
         assert_eq!(layout.inputs, x.width, "{} takes another width", self.catalogue.name(matrix));
         let y = self.tensor(name, self.rows(x), layout.outputs);
-        self.plan.steps.push(Step::Matmul { x, matrix, epilogue: Epilogue::NONE, y });
+        self.plan.steps.push(Step::Matmul { x, norm: None, matrix, epilogue: Epilogue::NONE, y });
         y
     }
 

@@ -45,6 +45,17 @@ impl Line<'_> {
         self.written(self.plan.whole(y), combine)
     }
 
+    fn normed(&self, x: View, norm: Option<&Norm>) -> String {
+        let (x, weight) = (self.view(x), |id: WeightId| self.catalogue.name(id));
+        match norm {
+            None => x,
+            Some(Norm::Rms { gain, epsilon }) => format!("rms_norm({x} * {} epsilon {epsilon:e})", weight(*gain)),
+            Some(Norm::Layer { gain, bias, epsilon }) => {
+                format!("layer_norm({x} * {} + {} epsilon {epsilon:e})", weight(*gain), weight(*bias))
+            }
+        }
+    }
+
     fn epilogue(&self, epilogue: &Epilogue) -> String {
         let bias = epilogue.bias.map(|bias| format!(" + {}", self.catalogue.name(bias))).unwrap_or_default();
         let activation = match epilogue.activation {
@@ -70,9 +81,14 @@ impl fmt::Display for Line<'_> {
                 let (y, x, gain, bias) = (self.whole(*y, Combine::Store), self.view(*x), weight(*gain), weight(*bias));
                 write!(f, "{y} layer_norm {x} * {gain} + {bias} epsilon {epsilon:e}")
             }
-            Step::Matmul { x, matrix, epilogue, y } => {
-                let y = self.written(*y, epilogue.combine);
-                write!(f, "{y} matmul {} {}{}", weight(*matrix), self.view(*x), self.epilogue(epilogue))
+            Step::Matmul { x, norm, matrix, epilogue, y } => {
+                let (y, x) = (self.written(*y, epilogue.combine), self.normed(*x, norm.as_ref()));
+                write!(f, "{y} matmul {} {x}{}", weight(*matrix), self.epilogue(epilogue))
+            }
+            Step::Gated { x, norm, matrix, bias, activation, y } => {
+                let (y, x) = (self.whole(*y, Combine::Store), self.normed(*x, norm.as_ref()));
+                let epilogue = Epilogue { bias: *bias, activation: *activation, combine: Combine::Store };
+                write!(f, "{y} gated {} {x}{}", weight(*matrix), self.epilogue(&epilogue))
             }
             Step::Pointwise { x, epilogue, y } => {
                 let y = self.written(*y, epilogue.combine);

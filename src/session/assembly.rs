@@ -138,7 +138,7 @@ impl Assembly {
 
     /// A pass over the weights, once the constants stand beside them.
     pub(super) fn plan(&self, rows: u32, output: Output) -> Result<Plan> {
-        Ok(fuse(&self.family.plan(&self.catalogue, self.context, rows, output)?))
+        Ok(fuse(&self.family.plan(&self.catalogue, self.context, rows, output)?, &self.catalogue))
     }
 
     /// Rows of a prompt that one submit takes: fewer of a large model.

@@ -33,7 +33,7 @@ fn heads_with_and_without_norms_and_rotation() {
                         p.store(k, p.slice(x, wide + narrow, narrow), 1);
                         p.attention("y", q, 1, heads, 1.0 / (head_width as f32).sqrt())
                     });
-                    let plan = fuse(&plan);
+                    let plan = fuse(&plan, &bench.catalogue);
                     let Step::Heads { y: queries, .. } = plan.steps[0] else { panic!("{:?}", plan.steps[0]) };
                     let what = format!("{format:?} {heads}/{kv_heads} of {head_width}, {norms}, {rotary} {pairing:?}");
                     for position in [0, rows, 62, context - rows] {

@@ -9,6 +9,7 @@ mod heads;
 
 use oriel::executor::{Executor, Prepared, Readback};
 use oriel::format::{Format, pack};
+use oriel::fuse::fuse;
 use oriel::gpu::GpuOptions;
 use oriel::kernels::{CacheFormat, Variant, Variants, argmax};
 use oriel::plan::{Activation, Builder, CacheShape, Combine, Epilogue, Output, Pairing, Plan, Step, View};
@@ -28,9 +29,11 @@ struct Bench {
 
 impl Bench {
     fn new(variant: Variant, binding_limit: Option<u64>) -> Bench {
-        let variants = Some(Variants::all(variant));
-        let gpu =
-            block_on(Executor::gpu(GpuOptions { binding_limit, variants })).expect("a Vulkan, Metal or DX12 adapter");
+        Bench::with(GpuOptions { binding_limit, variants: Some(Variants::all(variant)) })
+    }
+
+    fn with(options: GpuOptions) -> Bench {
+        let gpu = block_on(Executor::gpu(options)).expect("a Vulkan, Metal or DX12 adapter");
         let binding_limit = gpu.binding_limit();
         Bench { executors: [gpu, Executor::cpu()], catalogue: Catalogue::default(), random: Random(7), binding_limit }
     }
@@ -213,6 +216,61 @@ fn matmul_in_every_format_and_variant() {
     }
 }
 
+/// Teams of every size, so that each divides the lanes and the blocks in another way.
+#[test]
+fn norms_and_gates_in_matmuls_of_one_row() {
+    for team in [1, 2, 8, 16, 64] {
+        let mut bench = Bench::with(GpuOptions {
+            variants: Some(Variants { team, ..Variants::default() }),
+            ..GpuOptions::default()
+        });
+        for (format, inputs, hidden) in
+            [(Format::F32, 33, 5), (Format::F16, 576, 30), (Format::Q8, 100, 17), (Format::Q4, 1000, 64)]
+        {
+            let (gain, shift) = (bench.vector(inputs), bench.vector(inputs));
+            let (matrix, bias) = (bench.matrix(format, 2 * hidden, inputs), bench.vector(2 * hidden));
+            for (norm, with_bias, gated) in [
+                (0, true, false),
+                (1, false, false),
+                (2, true, false),
+                (0, false, true),
+                (1, true, true),
+                (2, true, true),
+            ] {
+                let (plain, x, y) = plan(&bench, 1, NO_CACHE, inputs, |p, x| {
+                    let h = match norm {
+                        0 => x,
+                        1 => p.rms_norm("h", x, gain, 1e-5),
+                        _ => p.layer_norm("h", x, gain, shift, 1e-5),
+                    };
+                    let a = p.matmul("a", h, matrix);
+                    let a = p.bias("biased", a, with_bias.then_some(bias));
+                    if !gated {
+                        return p.activate("y", a, Activation::GeluTanh);
+                    }
+                    let [gate, up] = p.split(a, [hidden, hidden]);
+                    let y = p.activate("y", gate, Activation::Silu);
+                    p.multiply_into(y, up);
+                    y
+                });
+                let fused = fuse(&plain, &bench.catalogue);
+                assert_eq!(fused.steps.len(), 2, "a matmul and the choice: {}", fused.describe(&bench.catalogue));
+                let what = format!("team {team}, {format:?}, norm {norm}, bias {with_bias}, gated {gated}");
+                agree(&what, bench.apart(&fused, &[x], y, 1, 0));
+                let values = bench.random.values(inputs as usize);
+                let cpu = &mut bench.executors[1];
+                let results = [&plain, &fused].map(|plan| {
+                    let prepared = cpu.prepare(plan, &bench.catalogue).unwrap();
+                    cpu.write_tensor(prepared, x.tensor, &values);
+                    cpu.run(prepared, &[0], 0, Readback::Nothing).unwrap();
+                    block_on(cpu.read_tensor(prepared, y.tensor)).unwrap()
+                });
+                assert_eq!(results[0], results[1], "{what}: fused and plain on the reference");
+            }
+        }
+    }
+}
+
 #[test]
 fn epilogues_alone_and_in_matmuls() {
     use Activation::{GeluErf, GeluTanh, Identity, Relu, Silu};
@@ -233,7 +291,7 @@ fn epilogues_alone_and_in_matmuls() {
                 plan.steps.insert(
                     0,
                     match fused {
-                        true => Step::Matmul { x, matrix, epilogue, y: to },
+                        true => Step::Matmul { x, norm: None, matrix, epilogue, y: to },
                         false => Step::Pointwise { x, epilogue, y: to },
                     },
                 );

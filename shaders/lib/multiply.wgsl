@@ -1,0 +1,54 @@
+
+// One row of inputs times a matrix: a team of lanes per four rows of the matrix, its members reading neighbouring blocks;
+// their sums are added up in shared memory. A team of one needs no barrier: what software rasterisers like.
+// Needs `rows_of(quad)`: the four rows; `finish(quad, sums)`: what becomes of their sums; `params` with quads and blocks.
+override WORKGROUP: u32;
+override TEAM: u32 = 16u; // lanes that share four rows, a power of two
+
+var<workgroup> partial:         array<vec4<f32>, WORKGROUP>;
+var<workgroup> partial_squares: array<f32, WORKGROUP>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let norm = layer_norm(lane);
+    let member = lane % TEAM;
+    let quad = (group.x + group.y * groups.x) * (WORKGROUP / TEAM) + lane / TEAM;
+    // Teams past the end repeat the last rows and write nothing, so that every lane meets the barriers.
+    let rows = rows_of(min(quad, params.quads - 1u)) * params.blocks;
+    var sums = vec4<f32>(0.0);
+    var squares = vec4<f32>(0.0);
+    for (var block = member; block < params.blocks; block += TEAM) {
+        var v: array<vec4<f32>, 8>;
+        var total = vec4<f32>(0.0);
+        for (var i = 0u; i < 8u; i++) {
+            let raw = x[block * 8u + i];
+            if NORM == 1u { squares += raw * raw; }
+            v[i] = input(block * 8u + i, raw, norm);
+            total += v[i];
+        }
+        let sum = total.x + total.y + total.z + total.w;
+        sums += vec4<f32>(
+            weight_dot(rows.x + block, v, sum), weight_dot(rows.y + block, v, sum),
+            weight_dot(rows.z + block, v, sum), weight_dot(rows.w + block, v, sum));
+    }
+    var square = squares.x + squares.y + squares.z + squares.w;
+    if TEAM > 1u {
+        partial[lane] = sums;
+        partial_squares[lane] = square;
+        workgroupBarrier();
+        for (var half = TEAM / 2u; half > 0u; half /= 2u) {
+            if member < half {
+                partial[lane] += partial[lane + half];
+                partial_squares[lane] += partial_squares[lane + half];
+            }
+            workgroupBarrier();
+        }
+        sums = partial[lane];
+        square = partial_squares[lane];
+    }
+    if member == 0u && quad < params.quads { finish(quad, sums * late_scale(square)); }
+}
