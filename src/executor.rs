@@ -2,7 +2,7 @@
 
 use crate::cpu::Cpu;
 use crate::gpu::{Gpu, GpuOptions};
-use crate::kernels::{CACHE_TILE, CacheFormat, attention};
+use crate::kernels::{CACHE_TILE, CacheFormat, Work, attention};
 use crate::plan::{CacheShape, Plan, Tensor};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use crate::{Error, Result};
@@ -36,6 +36,8 @@ pub struct AdapterInfo {
     pub driver: String,
     /// Variants of kernels that were measured to be the fastest here.
     pub variants: String,
+    /// Whether each kernel of a run can be timed on the device's own clock: [`Executor::profile`].
+    pub timestamps: bool,
 }
 
 /// What an executor has done since it was made: the difference between two readings is what a token costs.
@@ -59,6 +61,18 @@ pub struct Counts {
     pub gpu_bytes: u64,
     /// The most that they were.
     pub gpu_bytes_peak: u64,
+}
+
+/// What one dispatch of a run took on the device's own clock.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KernelTime {
+    /// What it had to do.
+    #[serde(flatten)]
+    pub work: Work,
+    /// When it began after the first of the run began, in microseconds.
+    pub start_us: f64,
+    /// How long it took, in microseconds.
+    pub us: f64,
 }
 
 /// Refuses tokens that the table of `vocab` rows does not hold.
@@ -106,6 +120,7 @@ impl Executor {
                 kind: "software".into(),
                 driver: String::new(),
                 variants: "reference".into(),
+                timestamps: false,
             },
         }
     }
@@ -181,6 +196,18 @@ impl Executor {
         match self {
             Executor::Gpu(gpu) => gpu.settle().await,
             Executor::Cpu(_) => Ok(()),
+        }
+    }
+
+    /// Runs a plan several times, each dispatch in a pass of its own between two readings of the device's clock: what
+    /// each dispatch took, in order. Results are those of a run.
+    ///
+    /// # Errors
+    /// `Unsupported` where the device has no such clock: [`AdapterInfo::timestamps`].
+    pub async fn profile(&mut self, prepared: Prepared, tokens: &[u32], position: u32) -> Result<Vec<KernelTime>> {
+        match self {
+            Executor::Gpu(gpu) => gpu.profile(prepared, tokens, position).await,
+            Executor::Cpu(_) => Err(Error::Unsupported("a profile by kernel needs a GPU".into())),
         }
     }
 

@@ -6,6 +6,7 @@
 mod device;
 mod pipelines;
 mod prepared;
+mod profile;
 mod readback;
 mod tune;
 
@@ -32,6 +33,7 @@ pub struct Gpu {
 
 /// A weight: a buffer, and its bind group as a matrix, for each part.
 struct Weight {
+    name: String,
     layout: Layout,
     parts: Vec<Buffer>,
     bind_groups: Vec<wgpu::BindGroup>,
@@ -123,7 +125,7 @@ impl Sink for Gpu {
         let bind_groups = layout.parts.iter().zip(&parts);
         let bind_groups =
             bind_groups.map(|(part, buffer)| self.pipelines.bind_matrix(&self.device, part, buffer)).collect();
-        self.weights.push(Weight { layout: layout.clone(), parts, bind_groups });
+        self.weights.push(Weight { name: name.to_string(), layout: layout.clone(), parts, bind_groups });
         Ok(WeightId(self.weights.len() - 1))
     }
 

@@ -32,6 +32,7 @@ mod incoming;
 mod loading;
 mod model;
 mod options;
+mod profile;
 mod side;
 mod survey;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use generation::{Chunk, FinishReason, Generation, Step, Timings};
 pub use loading::Loading;
 pub use model::{Info, Model};
 pub use options::{DEFAULT_CONTEXT, Device, GenerateOptions, LoadOptions};
+pub use profile::{KernelRow, Profile};
 pub use side::SIDE_FILES;
 pub use survey::{Heads, Survey};
 pub use text::Text;

@@ -102,6 +102,7 @@ impl Model {
         let adapter = json!({
             "name": info.adapter.name, "backend": info.adapter.backend, "kind": info.adapter.kind,
             "driver": info.adapter.driver, "variants": info.adapter.variants,
+            "timestamps": info.adapter.timestamps,
         });
         write(&json!({
             "architecture": info.architecture, "context": info.context, "trainedContext": info.shape.context,

@@ -39,6 +39,8 @@ export interface Adapter {
   driver: string;
   /** Which variants of kernels were measured to be the fastest. */
   variants: string;
+  /** Whether kernels can be timed on the device's own clock. */
+  timestamps: boolean;
 }
 
 /** One token and the text that it completes; the text may be empty. */

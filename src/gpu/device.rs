@@ -89,8 +89,12 @@ impl Device {
             max_buffer_size: offered.max_buffer_size,
             ..wgpu::Limits::default()
         };
-        let descriptor =
-            wgpu::DeviceDescriptor { label: Some("oriel"), required_limits: limits.clone(), ..Default::default() };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("oriel"),
+            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_limits: limits.clone(),
+            ..Default::default()
+        };
         let (raw, queue) = adapter
             .request_device(&descriptor)
             .await
@@ -122,7 +126,13 @@ impl Device {
             kind: kind.to_string(),
             driver: format!("{} {}", self.adapter.driver, self.adapter.driver_info).trim().to_string(),
             variants: String::new(),
+            timestamps: self.has_timestamps(),
         }
+    }
+
+    /// Whether passes can be timed on the device's own clock.
+    pub fn has_timestamps(&self) -> bool {
+        self.raw.features().contains(wgpu::Features::TIMESTAMP_QUERY)
     }
 
     pub fn counts(&self) -> Counts {

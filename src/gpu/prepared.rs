@@ -5,9 +5,9 @@ use super::readback::Staging;
 use super::{Gpu, Weight};
 use crate::executor::Readback;
 use crate::format::Format;
-use crate::kernels::{self, CacheFormat, Dispatch, Grid, Resource, stride};
+use crate::kernels::{self, CacheFormat, Dispatch, Resource, stride};
 use crate::plan::{Live, Plan, Side, Slots, Step, Tensor};
-use crate::weights::{Catalogue, WeightId};
+use crate::weights::Catalogue;
 use crate::{Error, Result};
 
 /// Uniforms of steps stand this many bytes apart: WebGPU's default offset alignment.
@@ -15,14 +15,14 @@ const UNIFORM_STEP: usize = 256;
 
 /// A plan on the device.
 pub struct Lowered {
-    plan: Plan,
+    pub plan: Plan,
     slots: Slots,
     /// One for each slot, then those that are only bound: parameters, and zeros for unused bindings.
     buffers: Vec<Buffer>,
     tokens: Buffer,
     live: Buffer,
     live_group: wgpu::BindGroup,
-    dispatches: Vec<Ready>,
+    pub dispatches: Vec<Ready>,
     pub logits_back: Staging,
     pub choice_back: Staging,
     /// Rows with logits of the last run.
@@ -34,18 +34,20 @@ pub struct Lowered {
 }
 
 /// A dispatch ready to be replayed.
-struct Ready {
+pub struct Ready {
     pipeline: wgpu::ComputePipeline,
     step_group: wgpu::BindGroup,
-    matrix: Option<(WeightId, usize)>,
-    grid: Grid,
+    /// The step that it carries out, or a part of: its place in the plan.
+    pub step: usize,
+    pub dispatch: Dispatch,
 }
 
 /// Makes everything that runs of the plan need.
 pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowered> {
     let mut dispatches = Vec::new();
-    for step in &plan.steps {
-        dispatches.extend(kernels::lower(plan, catalogue, step, gpu.variants)?);
+    for (step, recorded) in plan.steps.iter().enumerate() {
+        let lowered = kernels::lower(plan, catalogue, recorded, gpu.variants)?;
+        dispatches.extend(lowered.into_iter().map(|dispatch| (step, dispatch)));
     }
     let device = &gpu.device;
     let slots = Slots::new(plan);
@@ -69,9 +71,10 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
     let uniforms = uniforms(device, &dispatches);
     let unused = device.storage("unused", 16);
     let binder = Binder { slots: &slots, buffers: &buffers, tokens: &tokens, unused: &unused };
-    let dispatches = dispatches.iter().enumerate();
-    let dispatches =
-        dispatches.map(|(i, dispatch)| binder.ready(gpu, dispatch, &uniforms, i)).collect::<Result<_>>()?;
+    let dispatches = dispatches.into_iter().enumerate();
+    let dispatches = dispatches
+        .map(|(place, (step, dispatch))| binder.ready(gpu, step, dispatch, &uniforms, place))
+        .collect::<Result<_>>()?;
     buffers.extend([uniforms, unused]);
     let vocab = plan.token_table().map(|table| catalogue.layout(table).outputs);
     let weight_bytes = weight_bytes(plan, catalogue);
@@ -97,9 +100,9 @@ fn weight_bytes(plan: &Plan, catalogue: &Catalogue) -> u64 {
 }
 
 /// The parameters of all dispatches in one buffer.
-fn uniforms(device: &Device, dispatches: &[Dispatch]) -> Buffer {
+fn uniforms(device: &Device, dispatches: &[(usize, Dispatch)]) -> Buffer {
     let mut bytes = vec![0; dispatches.len().max(1) * UNIFORM_STEP];
-    for (dispatch, room) in dispatches.iter().zip(bytes.chunks_mut(UNIFORM_STEP)) {
+    for ((_, dispatch), room) in dispatches.iter().zip(bytes.chunks_mut(UNIFORM_STEP)) {
         room[..dispatch.params.len()].copy_from_slice(&dispatch.params);
     }
     let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
@@ -117,11 +120,11 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    fn ready(&self, gpu: &mut Gpu, dispatch: &Dispatch, uniforms: &Buffer, place: usize) -> Result<Ready> {
+    fn ready(&self, gpu: &mut Gpu, step: usize, dispatch: Dispatch, uniforms: &Buffer, place: usize) -> Result<Ready> {
         let format =
             dispatch.matrix.map_or(Format::F32, |(weight, part)| gpu.weights[weight.0].layout.parts[part].format);
         let cache = gpu.cache.as_ref().map_or(CacheFormat::F32, |cache| cache.format);
-        let pipeline = gpu.pipelines.get(&gpu.device, dispatch, format, cache);
+        let pipeline = gpu.pipelines.get(&gpu.device, &dispatch, format, cache);
         let layout = gpu.pipelines.step_layout(&gpu.device, dispatch.kernel).clone();
         let params = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer: uniforms,
@@ -134,7 +137,7 @@ impl Binder<'_> {
             entries.push(wgpu::BindGroupEntry { binding: i as u32 + 1, resource: buffer.as_entire_binding() });
         }
         let step_group = gpu.device.bind_group(&layout, &entries);
-        Ok(Ready { pipeline, step_group, matrix: dispatch.matrix, grid: dispatch.grid })
+        Ok(Ready { pipeline, step_group, step, dispatch })
     }
 
     fn buffer<'b>(&'b self, gpu: &'b Gpu, resource: Resource) -> Result<&'b Buffer> {
@@ -164,11 +167,11 @@ impl Lowered {
         position: u32,
         readback: Readback,
     ) -> Result<()> {
-        let live = self.plan.live(tokens.len(), position)?;
-        device.write(&self.tokens, 0, bytemuck::cast_slice(tokens));
-        device.write(&self.live, 0, bytemuck::cast_slice(&live.words()));
+        let live = self.write_run(device, tokens, position)?;
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-        self.encode(&mut encoder, weights, live);
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        self.encode(&mut pass, &self.dispatches, weights, live);
+        drop(pass);
         self.last_rows = self.plan.live_rows(self.plan.logits, live);
         match readback {
             Readback::Nothing => {}
@@ -181,16 +184,24 @@ impl Lowered {
         Ok(())
     }
 
-    fn encode(&self, encoder: &mut wgpu::CommandEncoder, weights: &[Weight], live: Live) {
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    /// Writes what a run varies.
+    pub fn write_run(&self, device: &Device, tokens: &[u32], position: u32) -> Result<Live> {
+        let live = self.plan.live(tokens.len(), position)?;
+        device.write(&self.tokens, 0, bytemuck::cast_slice(tokens));
+        device.write(&self.live, 0, bytemuck::cast_slice(&live.words()));
+        Ok(live)
+    }
+
+    /// Records dispatches of the plan into a pass.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass, dispatches: &[Ready], weights: &[Weight], live: Live) {
         pass.set_bind_group(0, &self.live_group, &[]);
-        for ready in &self.dispatches {
+        for ready in dispatches {
             pass.set_pipeline(&ready.pipeline);
             pass.set_bind_group(1, &ready.step_group, &[]);
-            if let Some((weight, part)) = ready.matrix {
+            if let Some((weight, part)) = ready.dispatch.matrix {
                 pass.set_bind_group(2, &weights[weight.0].bind_groups[part], &[]);
             }
-            let [x, y, z] = ready.grid.size(&self.plan, live);
+            let [x, y, z] = ready.dispatch.grid.size(&self.plan, live);
             pass.dispatch_workgroups(x, y, z);
         }
     }

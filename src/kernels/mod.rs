@@ -9,6 +9,7 @@
 mod macros;
 mod dispatch;
 mod reference;
+mod work;
 
 pub mod argmax;
 pub mod attention;
@@ -25,6 +26,7 @@ pub mod store;
 
 pub use dispatch::{Constants, Dispatch, Grid, Resource, Variant, Variants, lower, stride};
 pub use reference::{Rows, RowsMut};
+pub use work::{Setting, Work};
 
 use crate::format::Format;
 use crate::plan::CacheShape;

@@ -149,6 +149,17 @@ impl Model {
         Ok(())
     }
 
+    /// The device, and the pass that takes so many tokens: for measurements, which leave nothing of use in the cache.
+    pub(super) fn measured(&mut self, rows: u32) -> (&mut Executor, Prepared) {
+        self.forget();
+        (&mut self.executor, if rows == 1 { self.decode } else { self.prompt })
+    }
+
+    /// Tokens that a pass over a prompt takes at once.
+    pub fn prompt_rows(&self) -> u32 {
+        self.prompt_rows
+    }
+
     /// Waits until the device has done what was given to it.
     pub(super) async fn settle(&mut self) -> Result<()> {
         self.executor.settle().await

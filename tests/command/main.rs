@@ -1,6 +1,7 @@
 //! The command `oriel` as its users run it: what it prints, what it refuses, and how it ends.
 
 mod answers;
+mod profile;
 mod refusals;
 mod reports;
 

@@ -201,6 +201,9 @@ pub struct Bench {
     /// How often each is timed [default: 3, of a single prompt 1].
     #[arg(long, value_name = "N")]
     pub runs: Option<u32>,
+    /// Times each kernel of a pass too, where the device gives timestamps.
+    #[arg(long)]
+    pub profile: bool,
     /// Prints one JSON object.
     #[arg(long)]
     pub json: bool,

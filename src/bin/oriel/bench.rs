@@ -1,7 +1,7 @@
 //! A made-up prompt -> tokens a second, and what the device does for each.
 
 use crate::arguments::Bench;
-use crate::{load, output};
+use crate::{load, output, profile};
 use indicatif::{ProgressBar, ProgressStyle};
 use oriel::session::bench::{self, BenchOptions, DecodeRow, PrefillRow, Progress, Spread};
 use oriel::{Error, Result};
@@ -19,10 +19,13 @@ pub fn run(arguments: &Bench) -> Result<()> {
     progress.finish_and_clear();
     let mut value = serde_json::to_value(&report).map_err(|error| Error::Io(format!("the report: {error}")))?;
     value["load_ms"] = json!(load_ms);
+    let profiles = if arguments.profile { profile::measure(&mut model, &report)? } else { Vec::new() };
     if arguments.json {
+        value["profiles"] = json!(profiles);
         return output::print_json(&value);
     }
-    output::print(&page(&value, &report.prefill, &report.decode))
+    let page = page(&value, &report.prefill, &report.decode);
+    output::print(&profiles.iter().map(profile::page).fold(page, |page, profile| page + &profile))
 }
 
 /// The sizes of the arguments; a single prompt where they name one or, of all sizes, only the new tokens.

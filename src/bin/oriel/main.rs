@@ -9,6 +9,7 @@ mod logits;
 mod npy;
 mod output;
 mod perplexity;
+mod profile;
 
 use arguments::{Cli, Command, Tokenize};
 use clap::Parser;

@@ -1,0 +1,54 @@
+//! What the command says of where a token's time goes.
+
+use crate::{golden, oriel};
+use serde_json::{Value, json};
+
+fn list(value: &Value) -> &Vec<Value> {
+    value.as_array().unwrap_or_else(|| panic!("a list, not {value}"))
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("a number, not {value}"))
+}
+
+#[test]
+fn a_profile_times_every_dispatch_of_a_pass() {
+    let model = golden("llama.gguf");
+    let arguments = ["bench", "--model", &model, "--device", "gpu", "--prompt-tokens", "20", "--new-tokens", "4"];
+    let arguments = [&arguments[..], &["--profile"]].concat();
+    let report = oriel(&[&arguments[..], &["--json"]].concat()).json();
+    assert_eq!(report["adapter"]["timestamps"], true, "lavapipe has a clock");
+    let [decode, prompt] = &list(&report["profiles"])[..] else { panic!("a token and a prompt: {report}") };
+    assert_eq!((&decode["rows"], &decode["position"], &prompt["position"]), (&json!(1), &json!(20), &json!(0)));
+    assert_eq!(list(&decode["dispatches"]).len() as f64, number(&report["dispatches_per_token"]));
+    for profile in [decode, prompt] {
+        let (kernels, dispatches) = (list(&profile["kernels"]), list(&profile["dispatches"]));
+        let times: f64 = kernels.iter().map(|row| number(&row["times"])).sum();
+        assert_eq!(times, dispatches.len() as f64, "every dispatch is in a row");
+        let shares: f64 = kernels.iter().map(|row| number(&row["time_share"])).sum();
+        assert!((shares - 1.0).abs() < 1e-6, "{shares}");
+        assert!(
+            kernels.is_sorted_by(|a, b| {
+                number(&a["us"]) * number(&a["times"]) >= number(&b["us"]) * number(&b["times"])
+            })
+        );
+        assert!(dispatches.is_sorted_by_key(|dispatch| number(&dispatch["start_us"])), "in the order of the device");
+        assert!(number(&profile["run_us"]) > 0.0);
+    }
+    let weights: f64 = list(&decode["dispatches"])
+        .iter()
+        .filter(|dispatch| dispatch["kernel"] != "embed" && !dispatch["format"].is_null())
+        .map(|dispatch| number(&dispatch["bytes_read"]))
+        .sum();
+    assert!(weights >= number(&report["weight_bytes_read_per_token"]), "matmuls read every matrix, and rows");
+    let page = oriel(&arguments).text();
+    assert!(page.contains("layer 1, ") && page.contains("ms in kernels"), "{page}");
+}
+
+#[test]
+fn without_a_gpu_there_is_no_profile() {
+    let model = golden("llama.gguf");
+    let arguments = ["bench", "--model", &model, "--device", "cpu", "--prompt-tokens", "4", "--new-tokens", "2"];
+    let refused = oriel(&[&arguments[..], &["--profile"]].concat()).refusal();
+    assert!(refused.contains("needs a GPU"), "{refused}");
+}
