@@ -8,7 +8,10 @@ use crate::kernels::{
     CacheFormat, Rows, RowsMut, argmax, attention, embed, heads, last_row, layer_norm, matmul, pointwise, rms_norm,
     rope, store,
 };
-use crate::plan::{CacheShape, Epilogue, Index, Live, Norm, Plan, Side, Step, Tensor, TensorInfo, View};
+use crate::plan::{
+    Activation, CacheShape, Combine, Epilogue, HeadNorms, Index, Live, Norm, Plan, Rotation, Side, Step, Tensor,
+    TensorInfo, View,
+};
 use crate::weights::{Layout, Sink, WeightId};
 use crate::{Error, Result};
 
@@ -180,6 +183,25 @@ impl Pass<'_> {
         normed
     }
 
+    /// Splits rows `x` at `place` (how many, and the first one's position) into heads.
+    fn heads(
+        &mut self,
+        place: (usize, usize),
+        x: Rows,
+        (norms, rotation): (Option<HeadNorms>, Option<Rotation>),
+        layer: u32,
+        to: RowsMut,
+    ) -> Result<()> {
+        let gains = norms.map(|norms| (self.vector(norms.queries), self.vector(norms.keys), norms.epsilon));
+        let norms = gains.as_ref().map(|(queries, keys, epsilon)| (&queries[..], &keys[..], *epsilon));
+        let table = rotation.map(|rotation| self.vector(rotation.table));
+        let turns = rotation.iter().zip(&table);
+        let turns = turns.map(|(by, table)| (&table[..], by.rotary as usize, by.pairing)).next();
+        let Cache { shape, format, layers } = self.cache()?;
+        heads::reference(place, x, (norms, turns), (*shape, *format, &mut layers[layer as usize]), to);
+        Ok(())
+    }
+
     fn indices(&self, index: Index, live: Live) -> Vec<u32> {
         match index {
             Index::Token => self.tokens.to_vec(),
@@ -255,14 +277,17 @@ impl Pass<'_> {
                 store::reference(rows, position, read(*x), *shape, *format, cache);
             }
             Step::Heads { x, layer, norms, rotation, .. } => {
-                let gains = norms.map(|norms| (self.vector(norms.queries), self.vector(norms.keys), norms.epsilon));
-                let norms = gains.as_ref().map(|(queries, keys, epsilon)| (&queries[..], &keys[..], *epsilon));
-                let table = rotation.map(|rotation| self.vector(rotation.table));
-                let turns = rotation.iter().zip(&table);
-                let turns = turns.map(|(by, table)| (&table[..], by.rotary as usize, by.pairing)).next();
-                let Cache { shape, format, layers } = self.cache()?;
-                let cache = (*shape, *format, &mut layers[*layer as usize]);
-                heads::reference((rows, position), read(*x), (norms, turns), cache, to);
+                self.heads((rows, position), read(*x), (*norms, *rotation), *layer, to)?;
+            }
+            Step::MatmulHeads { x, norm, matrix, bias, rotation, layer, .. } => {
+                let normed = self.normed(rows, read(*x), norm.as_ref());
+                let bias = bias.map_or_else(Vec::new, |bias| self.vector(bias));
+                let width = self.weights[matrix.0].layout.outputs as usize;
+                let (x, mut made) = (Rows::whole(&normed, x.width as usize), vec![0.0; rows * width]);
+                let (activation, combine) = (Activation::Identity, Combine::Store);
+                let into = RowsMut::whole(&mut made, width);
+                matmul::reference(rows, x, self.row(*matrix), &bias, activation, combine, into);
+                self.heads((rows, position), Rows::whole(&made, width), (None, *rotation), *layer, to)?;
             }
             Step::Attention { q, layer, scale, .. } => {
                 let Cache { shape, layers, .. } = self.cache()?;

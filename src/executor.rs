@@ -125,7 +125,7 @@ impl Executor {
         }
     }
 
-    /// Greatest number of bytes in one part of a weight or half of a layer's cache.
+    /// Greatest number of bytes in one part of a weight or in a layer's cache.
     pub fn binding_limit(&self) -> u64 {
         match self {
             Executor::Gpu(gpu) => gpu.binding_limit(),
@@ -136,17 +136,17 @@ impl Executor {
     /// Makes the cache, once, before any plan is prepared.
     ///
     /// # Errors
-    /// Where half of a layer's cache passes the binding limit or what memory there is, or the kernels of a GPU are made
+    /// Where a layer's cache passes the binding limit or what memory there is, or the kernels of a GPU are made
     /// for narrower heads.
     pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) -> Result<()> {
-        let (bytes, limit) = (format.bytes(shape), self.binding_limit());
+        let (bytes, limit) = (2 * format.bytes(shape), self.binding_limit());
         if bytes > limit {
             let tile = u64::from(CACHE_TILE);
-            let tile_bytes = format.bytes(CacheShape { context: CACHE_TILE, ..shape });
+            let tile_bytes = 2 * format.bytes(CacheShape { context: CACHE_TILE, ..shape });
             let (context, most) = (shape.context, limit / tile_bytes * tile);
             return Err(Error::Memory(format!(
-                "a context of {context} takes {bytes} bytes a layer for keys; the device binds at most {limit}: ask for a \
-                 context of at most {most}"
+                "a context of {context} takes {bytes} bytes a layer for keys and values; the device binds at most {limit}: \
+                 ask for a context of at most {most}"
             )));
         }
         match self {

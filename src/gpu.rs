@@ -15,7 +15,7 @@ pub use device::GpuOptions;
 use crate::Result;
 use crate::executor::{AdapterInfo, Counts, Prepared, Readback, check_tokens, nothing_was_run};
 use crate::kernels::{CacheFormat, Variants};
-use crate::plan::{CacheShape, Plan, Side, Tensor};
+use crate::plan::{CacheShape, Plan, Tensor};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use device::{Buffer, Device};
 use pipelines::Pipelines;
@@ -39,10 +39,11 @@ struct Weight {
     bind_groups: Vec<wgpu::BindGroup>,
 }
 
-/// Keys and values of each layer.
+/// Keys of each layer and, from byte `half` on, its values.
 struct Cache {
     format: CacheFormat,
-    layers: Vec<[Buffer; 2]>,
+    half: u64,
+    layers: Vec<Buffer>,
 }
 
 impl Gpu {
@@ -82,10 +83,9 @@ impl Gpu {
 
     /// Makes the cache.
     pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) {
-        let half =
-            |layer: u32, side: Side| self.device.storage(&format!("cache.{layer}.{side:?}"), format.bytes(shape));
-        let layers = (0..shape.layers).map(|layer| [half(layer, Side::Keys), half(layer, Side::Values)]).collect();
-        self.cache = Some(Cache { format, layers });
+        let half = format.bytes(shape);
+        let layers = (0..shape.layers).map(|layer| self.device.storage(&format!("cache.{layer}"), 2 * half)).collect();
+        self.cache = Some(Cache { format, half, layers });
     }
 
     /// Lowers a plan to dispatches and makes everything that they need.

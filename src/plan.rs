@@ -214,6 +214,16 @@ pub enum Step {
     /// Splits `x`, queries, keys and values side by side, into `y` (queries) and the cache of a layer (keys and values);
     /// queries and keys are normed and rotated head by head on the way. It stands for up to six of the steps above.
     Heads { x: View, layer: u32, norms: Option<HeadNorms>, rotation: Option<Rotation>, y: Tensor },
+    /// [`Step::Heads`] of `matrix norm(x) + bias`, of one row and without norms of heads.
+    MatmulHeads {
+        x: View,
+        norm: Option<Norm>,
+        matrix: WeightId,
+        bias: Option<WeightId>,
+        rotation: Option<Rotation>,
+        layer: u32,
+        y: Tensor,
+    },
     /// Softmax attention of each query row over the layer's cache, up to and with the row's own position.
     Attention { q: View, layer: u32, heads: u32, scale: f32, y: Tensor },
     /// `y[0] = x[last row in use]`.
@@ -326,6 +336,7 @@ impl Step {
             Step::Rope { .. } => "rope",
             Step::Store { .. } => "store",
             Step::Heads { .. } => "heads",
+            Step::MatmulHeads { .. } => "matmul_heads",
             Step::Attention { .. } => "attention",
             Step::LastRow { .. } => "last_row",
             Step::Argmax { .. } => "argmax",
@@ -344,6 +355,7 @@ impl Step {
             | Step::Rope { x, .. }
             | Step::Store { x, .. }
             | Step::Heads { x, .. }
+            | Step::MatmulHeads { x, .. }
             | Step::LastRow { x, .. }
             | Step::Argmax { x, .. } => Some(x.tensor),
             Step::Attention { q, .. } => Some(q.tensor),
@@ -361,6 +373,7 @@ impl Step {
             | Step::Gated { y, .. }
             | Step::Rope { y, .. }
             | Step::Heads { y, .. }
+            | Step::MatmulHeads { y, .. }
             | Step::Attention { y, .. }
             | Step::LastRow { y, .. }
             | Step::Argmax { y, .. } => Some(*y),
@@ -370,7 +383,9 @@ impl Step {
     /// The matrix that is multiplied by, if any.
     pub fn matrix(&self) -> Option<WeightId> {
         match self {
-            Step::Matmul { matrix, .. } | Step::Gated { matrix, .. } => Some(*matrix),
+            Step::Matmul { matrix, .. } | Step::Gated { matrix, .. } | Step::MatmulHeads { matrix, .. } => {
+                Some(*matrix)
+            }
             _ => None,
         }
     }
@@ -386,6 +401,10 @@ impl Step {
             }
             Step::Gated { norm, matrix, bias, .. } => {
                 std::iter::once(*matrix).chain(norm.iter().flat_map(Norm::weights)).chain(*bias).collect()
+            }
+            Step::MatmulHeads { norm, matrix, bias, rotation, .. } => {
+                let vectors = norm.iter().flat_map(Norm::weights).chain(*bias);
+                std::iter::once(*matrix).chain(vectors).chain(rotation.map(|rotation| rotation.table)).collect()
             }
             Step::Pointwise { epilogue, .. } => epilogue.bias.into_iter().collect(),
             Step::Heads { norms, rotation, .. } => {

@@ -9,3 +9,10 @@ fn pack_cache(values: vec4<f32>) -> CacheWord {
 fn unpack_cache(word: CacheWord) -> vec4<f32> {
     return vec4<f32>(unpack2x16float(word.x), unpack2x16float(word.y));
 }
+
+// Half of a word.
+alias CachePair = u32;
+
+fn pack_pair(pair: vec2<f32>) -> CachePair {
+    return pack2x16float(clamp(pair, vec2<f32>(-65504.0), vec2<f32>(65504.0)));
+}

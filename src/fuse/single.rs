@@ -1,10 +1,11 @@
 //! Fusions of passes of one row, where starting a kernel costs as much as running it: a norm into the matmuls that read
-//! it, and a gate into the matmul that makes both of its halves.
+//! it, a gate into the matmul that makes both of its halves, and the split into heads into the matmul of all of them.
 
+use crate::kernels::matvec;
 use crate::plan::{Activation, Combine, Epilogue, Norm, Plan, Step, Tensor, View};
 use crate::weights::Catalogue;
 
-/// Applies both wherever a step works on one row.
+/// Applies them wherever a step works on one row.
 pub fn fuse(plan: &mut Plan, catalogue: &Catalogue) {
     while let Some((matmul, act, multiply, gated)) = (0..plan.steps.len()).find_map(|i| find_gate(plan, catalogue, i)) {
         plan.steps[matmul] = gated;
@@ -20,6 +21,10 @@ pub fn fuse(plan: &mut Plan, catalogue: &Catalogue) {
             }
         }
         plan.steps.remove(at);
+    }
+    while let Some((at, step)) = (0..plan.steps.len()).find_map(|i| find_heads(plan, catalogue, i)) {
+        plan.steps[at] = step;
+        plan.steps.remove(at + 1);
     }
 }
 
@@ -83,4 +88,18 @@ fn find_gate(plan: &Plan, catalogue: &Catalogue, at: usize) -> Option<(usize, us
         && catalogue.layout(matrix).parts.len() == 1;
     let step = Step::Gated { x, norm, matrix, bias, activation: first.activation, y: y.tensor };
     fits.then_some((at, act, multiply, step))
+}
+
+/// A matmul at `at` that only the step behind it reads, to split it into heads: its place, and the one step for both.
+fn find_heads(plan: &Plan, catalogue: &Catalogue, at: usize) -> Option<(usize, Step)> {
+    let Step::Matmul { x, norm, matrix, epilogue, y: made } = plan.steps[at] else { return None };
+    let Epilogue { bias, activation: Activation::Identity, combine: Combine::Store } = epilogue else { return None };
+    let Step::Heads { x: heads, layer, norms: None, rotation, y } = *plan.steps.get(at + 1)? else { return None };
+    let fits = plan.rows_of(y) == 1
+        && heads == made
+        && readers(plan, at, made.tensor) == [at + 1]
+        && other_writers(plan, at, made.tensor).is_empty()
+        && catalogue.layout(matrix).parts.len() == 1
+        && matvec::serves_heads(plan.cache, norm.as_ref(), rotation);
+    fits.then_some((at, Step::MatmulHeads { x, norm, matrix, bias, rotation, layer, y }))
 }

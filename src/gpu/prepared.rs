@@ -133,27 +133,33 @@ impl Binder<'_> {
         });
         let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: params }];
         for (i, resource) in dispatch.resources.iter().enumerate() {
-            let buffer = self.buffer(gpu, *resource)?;
-            entries.push(wgpu::BindGroupEntry { binding: i as u32 + 1, resource: buffer.as_entire_binding() });
+            entries.push(wgpu::BindGroupEntry { binding: i as u32 + 1, resource: self.binding(gpu, *resource)? });
         }
         let step_group = gpu.device.bind_group(&layout, &entries);
         Ok(Ready { pipeline, step_group, step, dispatch })
     }
 
-    fn buffer<'b>(&'b self, gpu: &'b Gpu, resource: Resource) -> Result<&'b Buffer> {
-        Ok(match resource {
+    fn binding<'b>(&'b self, gpu: &'b Gpu, resource: Resource) -> Result<wgpu::BindingResource<'b>> {
+        let buffer = match resource {
             Resource::Tensor(tensor) => {
                 &self.buffers[self.slots.of[tensor.0].expect("a tensor that a step uses has a slot")]
             }
             Resource::Vector(weight) => &gpu.weights[weight.0].parts[0],
             Resource::Unused => self.unused,
             Resource::Tokens => self.tokens,
-            Resource::Cache(layer, side) => {
+            Resource::Cache(layer, _) | Resource::WholeCache(layer) => {
                 let cache = gpu.cache.as_ref();
                 let cache = cache.ok_or_else(|| Error::Device("the cache was not made before the plan".into()))?;
-                &cache.layers[layer as usize][usize::from(side == Side::Values)]
+                let buffer = &cache.layers[layer as usize];
+                if let Resource::Cache(_, side) = resource {
+                    let offset = if side == Side::Values { cache.half } else { 0 };
+                    let size = std::num::NonZero::new(cache.half);
+                    return Ok(wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size }));
+                }
+                buffer
             }
-        })
+        };
+        Ok(buffer.as_entire_binding())
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Resource {
     Tokens,
     /// Keys or values of a layer.
     Cache(u32, Side),
+    /// Keys of a layer, and its values behind them.
+    WholeCache(u32),
 }
 
 /// Workgroups of a dispatch: `x`, `y`, and in z one for each `rows_each` of the live rows of `rows_of`.
@@ -163,6 +165,12 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variant
             let input = matvec::Input { x: *x, norm: norm.as_ref() };
             let matrix = (*matrix, catalogue.layout(*matrix));
             one(matvec::lower_gated(&input, matrix, (*bias, *activation), *y, variants.team))
+        }
+        Step::MatmulHeads { x, norm, matrix, bias, rotation, layer, y } => {
+            check_whole(plan, catalogue, *x, *matrix)?;
+            let input = matvec::Input { x: *x, norm: norm.as_ref() };
+            let matrix = (*matrix, catalogue.layout(*matrix));
+            one(matvec::lower_heads(plan, &input, matrix, *bias, *rotation, *layer, *y, variants.team))
         }
         Step::Pointwise { x, epilogue, y } => one(pointwise::lower(plan, *x, *epilogue, *y)),
         Step::Rope { x, table, head_width, rotary, pairing, y } => {

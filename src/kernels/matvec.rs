@@ -4,8 +4,8 @@
 //! A team of lanes takes four rows of the matrix. How many lanes make a team is what differs by adapter: GPUs like 8 to 32
 //! that read neighbouring blocks, software rasterisers one, which needs no barrier.
 
-use super::{Binding::*, Constants, Dispatch, Grid, Kernel, Resource, pointwise, stride};
-use crate::plan::{Activation, Combine, Epilogue, Norm, Plan, Tensor, View};
+use super::{Binding::*, CacheFormat, Constants, Dispatch, Grid, Kernel, Resource, pointwise, stride};
+use crate::plan::{Activation, CacheShape, Combine, Epilogue, Norm, Pairing, Plan, Rotation, Tensor, View};
 use crate::weights::{Layout, Part, WeightId};
 
 /// Outputs as they are.
@@ -32,6 +32,42 @@ mod rows {
 }
 
 pub use rows::MATVEC;
+
+/// Heads, rotated and stored.
+mod heads {
+    params! {
+        struct Params {
+            heads: u32, kv_heads: u32, head_width: u32, rotary: u32, context: u32, values_at: u32,
+            quads: u32, blocks: u32, width: u32, epsilon: f32,
+        }
+    }
+
+    use crate::kernels::{Binding::*, Kernel};
+    use crate::plan::{CacheShape, Rotation};
+
+    /// `shaders/matvec_heads.wgsl`.
+    pub const MATVEC_HEADS: Kernel = kernel!("matvec_heads", workgroup 64, Params, [
+        Read("x"), Read("gain"), Read("shift"), Read("bias"), Write("y"), Write("cache"),
+    ]);
+
+    /// `matrix`: its quads, its blocks in a row and its inputs.
+    pub fn params(
+        heads: u32,
+        cache: CacheShape,
+        rotation: Option<Rotation>,
+        values_at: u32,
+        matrix: [u32; 3],
+        epsilon: f32,
+    ) -> Vec<u8> {
+        let CacheShape { kv_heads, head_width, context, .. } = cache;
+        let rotary = rotation.map_or(0, |rotation| rotation.rotary);
+        let [quads, blocks, width] = matrix;
+        let params = Params { heads, kv_heads, head_width, rotary, context, values_at, quads, blocks, width, epsilon };
+        bytemuck::bytes_of(&params).to_vec()
+    }
+}
+
+pub use heads::MATVEC_HEADS;
 
 params! { struct Params { outputs: u32, quads: u32, blocks: u32, width: u32, epsilon: f32 } }
 
@@ -124,6 +160,52 @@ pub fn lower_gated(
         constants: constants.chain(input.constants(team)).collect(),
         params: bytemuck::bytes_of(&Params { outputs, quads, blocks, width, epsilon }).to_vec(),
         resources: vec![x, gain, shift, pointwise::bias(epilogue), Resource::Tensor(y)],
+        matrix: Some((weight, 0)),
+        grid: grid(quads, team, y),
+    }
+}
+
+/// Whether [`lower_heads`] can serve: quads of a head's values are whole and so are those that are rotated, and there is
+/// one binding for the shift of a layer norm and the table of a rotation.
+pub fn serves_heads(cache: CacheShape, norm: Option<&Norm>, rotation: Option<Rotation>) -> bool {
+    let whole = |values: u32| values.is_multiple_of(4);
+    whole(cache.head_width)
+        && rotation.is_none_or(|rotation| whole(rotation.rotary))
+        && !(rotation.is_some() && matches!(norm, Some(Norm::Layer { .. })))
+}
+
+/// Heads of `matrix norm(x) + bias`: queries to `y`, keys and values to the cache of `layer`; the matrix stands in one part.
+#[expect(clippy::too_many_arguments, reason = "the fields of the step")]
+pub fn lower_heads(
+    plan: &Plan,
+    input: &Input,
+    (weight, layout): (WeightId, &Layout),
+    bias: Option<WeightId>,
+    rotation: Option<Rotation>,
+    layer: u32,
+    y: Tensor,
+    team: u32,
+) -> Dispatch {
+    let quads = layout.outputs / 4;
+    let heads = plan.info(y).width / plan.cache.head_width;
+    // Counted in pairs of values, of which the cache of keys holds as many.
+    let values_at = (CacheFormat::F16.bytes(plan.cache) / 4) as u32;
+    let matrix = [quads, layout.row_blocks(), layout.inputs];
+    let turns = match rotation.map(|rotation| rotation.pairing) {
+        None => 0.0,
+        Some(Pairing::Adjacent) => 1.0,
+        Some(Pairing::Halves) => 2.0,
+    };
+    let has_bias = f64::from(u8::from(bias.is_some()));
+    let constants = [("HAS_BIAS", has_bias), ("ROTATION", turns)];
+    let [x, gain, shift] = input.resources();
+    let shift = rotation.map_or(shift, |rotation| Resource::Vector(rotation.table));
+    let bias = bias.map_or(Resource::Unused, Resource::Vector);
+    Dispatch {
+        kernel: &MATVEC_HEADS,
+        constants: constants.into_iter().chain(input.constants(team)).collect(),
+        params: heads::params(heads, plan.cache, rotation, values_at, matrix, input.epsilon()),
+        resources: vec![x, gain, shift, bias, Resource::Tensor(y), Resource::WholeCache(layer)],
         matrix: Some((weight, 0)),
         grid: grid(quads, team, y),
     }

@@ -68,6 +68,7 @@ pub const ALL: &[&Kernel] = &[
     &matmul::MATMUL_LANE,
     &matvec::MATVEC,
     &matvec::MATVEC_GATED,
+    &matvec::MATVEC_HEADS,
     &pointwise::KERNEL,
     &rms_norm::KERNEL,
     &rope::KERNEL,

@@ -105,10 +105,13 @@ impl fmt::Display for Line<'_> {
                 if let Some(HeadNorms { queries, keys, epsilon }) = norms {
                     write!(f, ", rms_norm * {} and {} epsilon {epsilon:e}", weight(*queries), weight(*keys))?;
                 }
-                match rotation {
-                    Some(Rotation { rotary, pairing, .. }) => write!(f, ", rope {rotary} in {pairing:?}"),
-                    None => Ok(()),
-                }
+                write!(f, "{}", rotated(rotation.as_ref()))
+            }
+            Step::MatmulHeads { x, norm, matrix, bias, rotation, layer, y } => {
+                let (y, x) = (self.whole(*y, Combine::Store), self.normed(*x, norm.as_ref()));
+                let epilogue = self.epilogue(&Epilogue { bias: *bias, ..Epilogue::NONE });
+                let rotated = rotated(rotation.as_ref());
+                write!(f, "{y} heads of matmul {} {x}{epilogue} and cache.{layer}{rotated}", weight(*matrix))
             }
             Step::Attention { q, layer, heads, scale, y } => {
                 let y = self.whole(*y, Combine::Store);
@@ -118,4 +121,8 @@ impl fmt::Display for Line<'_> {
             Step::Argmax { x, y } => write!(f, "{} argmax {}", self.whole(*y, Combine::Store), self.view(*x)),
         }
     }
+}
+
+fn rotated(rotation: Option<&Rotation>) -> String {
+    rotation.map(|r| format!(", rope {} in {:?}", r.rotary, r.pairing)).unwrap_or_default()
 }

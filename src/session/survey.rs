@@ -5,9 +5,10 @@ use super::assembly::{Assembly, FormatUse};
 use super::files::Found;
 use super::incoming::Incoming;
 use super::text::Text;
+use crate::kernels::CACHE_TILE;
 use crate::manifest::{Manifest, TensorEntry};
 use crate::models::ModelShape;
-use crate::plan::{Plan, Slots};
+use crate::plan::{CacheShape, Plan, Slots};
 use crate::weights::{Layout, Sink, WeightId};
 use crate::{Result, gguf};
 
@@ -124,14 +125,16 @@ impl Survey {
         let half = assembly.cache_format().bytes(assembly.cache());
         let cache_bytes = 2 * u64::from(assembly.cache().layers) * half;
         let shape = assembly.family.shape();
-        let position_bytes = half / u64::from(assembly.context);
+        let tile = CacheShape { context: CACHE_TILE, ..assembly.cache() };
+        let tiles = binding_limit / (2 * assembly.cache_format().bytes(tile));
+        let most = u32::try_from(tiles.saturating_mul(CACHE_TILE.into())).unwrap_or(u32::MAX);
         Ok(Survey {
             architecture: manifest.architecture.clone(),
             shape,
             tensors: manifest.tensors.clone(),
             formats: assembly.formats(),
             context: assembly.context,
-            greatest_context: u32::try_from(binding_limit / position_bytes).unwrap_or(u32::MAX).min(shape.context),
+            greatest_context: most.min(shape.context),
             weight_bytes,
             cache_bytes,
             gpu_bytes: weight_bytes + cache_bytes + plans.iter().map(scratch_bytes).sum::<u64>(),

@@ -1,8 +1,10 @@
 //! Queries, keys and values side by side: normed, rotated, and put where the attention reads them.
 
 use crate::{Bench, agree, plan};
+use oriel::format::Format;
 use oriel::fuse::fuse;
-use oriel::kernels::{CacheFormat, Variant};
+use oriel::gpu::GpuOptions;
+use oriel::kernels::{CacheFormat, Variant, Variants};
 use oriel::plan::{CacheShape, Pairing, Step};
 
 #[test]
@@ -41,6 +43,60 @@ fn heads_with_and_without_norms_and_rotation() {
                         agree(&what, bench.apart(&plan, &[x], y, rows, position));
                         let queries = plan.whole(queries);
                         agree(&format!("{what}: queries"), bench.apart(&plan, &[x], queries, rows, position));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// In passes of one row the matmul of all heads splits them itself, but for odd heads.
+#[test]
+fn heads_of_a_matmul() {
+    for (format, team) in [(CacheFormat::F32, 1), (CacheFormat::F16, 16)] {
+        for (matrix, heads, kv_heads, head_width) in
+            [(Format::F32, 1, 1, 8), (Format::Q4, 9, 3, 64), (Format::Q8, 4, 1, 80), (Format::F16, 2, 2, 6)]
+        {
+            let variants = Some(Variants { team, ..Variants::default() });
+            let mut bench = Bench::with(GpuOptions { variants, ..GpuOptions::default() });
+            let (context, inputs) = (130, 100);
+            let cache = CacheShape { layers: 2, kv_heads, head_width, context };
+            bench.cache(cache, format);
+            let (wide, narrow) = (heads * head_width, kv_heads * head_width);
+            let outputs = wide + 2 * narrow;
+            let (matrix, bias) = (bench.matrix(matrix, outputs, inputs), bench.vector(outputs));
+            let (gain, shift) = (bench.vector(inputs), bench.vector(inputs));
+            for (norm, with_bias, rotary) in [(0, false, 4), (1, false, head_width & !3), (1, true, 4), (2, true, 0)] {
+                let table = bench.vector(context * rotary.max(1));
+                for pairing in [Pairing::Adjacent, Pairing::Halves] {
+                    let (plain, x, y) = plan(&bench, 1, cache, inputs, |p, x| {
+                        let h = match norm {
+                            0 => x,
+                            1 => p.rms_norm("h", x, gain, 1e-5),
+                            _ => p.layer_norm("h", x, gain, shift, 1e-5),
+                        };
+                        let a = p.matmul("a", h, matrix);
+                        let a = p.bias("biased", a, with_bias.then_some(bias));
+                        let [mut q, mut k, v] = p.split(a, [wide, narrow, narrow]);
+                        if rotary > 0 {
+                            q = p.rope("q_rotated", q, table, rotary, pairing);
+                            k = p.rope("k_rotated", k, table, rotary, pairing);
+                        }
+                        p.store(k, v, 1);
+                        p.attention("y", q, 1, heads, 1.0 / (head_width as f32).sqrt())
+                    });
+                    let plan = fuse(&plain, &bench.catalogue);
+                    let joined = matches!(plan.steps[0], Step::MatmulHeads { .. });
+                    assert_eq!(joined, head_width % 4 == 0, "{:?}", plan.steps[0]);
+                    let what =
+                        format!("{format:?} {heads}/{kv_heads} of {head_width}, norm {norm}, {rotary} {pairing:?}");
+                    for position in [0, 63, 64, context - 1] {
+                        // Sums in another order may fall to the next f16 on their way into the cache.
+                        let (apart, greatest) = bench.apart(&plan, &[x], y, 1, position);
+                        let rounding = if format == CacheFormat::F16 { 1.0 / 2048.0 } else { 0.0 };
+                        agree(&format!("{what} at {position}"), ((apart - rounding * greatest).max(0.0), greatest));
+                        let queries = plan.whole(plan.steps[usize::from(!joined)].output().unwrap());
+                        agree(&format!("{what}: queries"), bench.apart(&plan, &[x], queries, 1, position));
                     }
                 }
             }
