@@ -143,10 +143,7 @@ impl<'a> Setting<'a> {
             match binding {
                 Binding::Read(_) => read += self.resource(step, *resource, self.positions()),
                 Binding::Write(_) => {
-                    let bytes = match (self.product(step, dispatch), resource) {
-                        (Some([rows, outputs, _]), Resource::Tensor(_)) => rows * outputs * 4,
-                        _ => self.resource(step, *resource, self.live.rows.into()),
-                    };
+                    let bytes = self.share(dispatch, self.resource(step, *resource, self.live.rows.into()));
                     written += bytes;
                     read += if reads_what_it_writes(step) { bytes } else { 0 };
                 }
@@ -161,6 +158,14 @@ impl<'a> Setting<'a> {
             };
         }
         (read, written)
+    }
+
+    /// How much of what a step writes is written by a dispatch that multiplies by a part of its matrix.
+    fn share(&self, dispatch: &Dispatch, bytes: u64) -> u64 {
+        dispatch.matrix.map_or(bytes, |(weight, part)| {
+            let layout = self.layout(weight);
+            bytes * u64::from(layout.parts[part].outputs) / u64::from(layout.outputs)
+        })
     }
 
     /// Bytes of the rows in use of what is bound, of the cache those of `positions`.
@@ -232,7 +237,7 @@ mod tests {
         b.add_into(x, mixed);
         b.scope("");
         let logits = b.matmul("logits", x, table);
-        let plan = crate::fuse::fuse(&b.finish(logits));
+        let plan = crate::fuse::fuse(&b.finish(logits), &catalogue);
         let catalogue = &catalogue;
         let weight = |weight| (catalogue.name(weight), catalogue.layout(weight));
         let setting = Setting { plan: &plan, weight: &weight, cache: CacheFormat::F16, live };
