@@ -104,7 +104,9 @@ impl<'a> Setting<'a> {
 
     fn reads_cache(&self, dispatch: &Dispatch) -> bool {
         let mut bound = dispatch.kernel.bindings.iter().zip(&dispatch.resources);
-        bound.any(|(binding, resource)| matches!((binding, resource), (Binding::Read(_), Resource::Cache(..))))
+        bound.any(|(binding, resource)| {
+            matches!((binding, resource), (Binding::Read(_), Resource::Cache(..) | Resource::WholeCache(_)))
+        })
     }
 
     fn shape(&self, step: &Step, dispatch: &Dispatch) -> String {
@@ -160,6 +162,12 @@ impl<'a> Setting<'a> {
         (read, written)
     }
 
+    /// Bytes of the keys, or of the values, of so many positions of a layer.
+    fn half_a_cache(&self, positions: u64) -> u64 {
+        let tile = CacheShape { context: CACHE_TILE, ..self.plan.cache };
+        self.cache.bytes(tile) / u64::from(CACHE_TILE) * positions
+    }
+
     /// How much of what a step writes is written by a dispatch that multiplies by a part of its matrix.
     fn share(&self, dispatch: &Dispatch, bytes: u64) -> u64 {
         dispatch.matrix.map_or(bytes, |(weight, part)| {
@@ -180,10 +188,8 @@ impl<'a> Setting<'a> {
             }
             Resource::Vector(weight) => self.layout(weight).bytes(),
             Resource::Tokens => 4 * u64::from(self.live.rows),
-            Resource::Cache(..) => {
-                let tile = CacheShape { context: CACHE_TILE, ..self.plan.cache };
-                self.cache.bytes(tile) / u64::from(CACHE_TILE) * positions
-            }
+            Resource::Cache(..) => self.half_a_cache(positions),
+            Resource::WholeCache(_) => 2 * self.half_a_cache(positions),
             Resource::Unused => 0,
         }
     }
@@ -193,7 +199,7 @@ impl<'a> Setting<'a> {
 fn position_table(step: &Step) -> Option<WeightId> {
     match step {
         Step::Rope { table, .. } => Some(*table),
-        Step::Heads { rotation, .. } => rotation.map(|rotation| rotation.table),
+        Step::Heads { rotation, .. } | Step::MatmulHeads { rotation, .. } => rotation.map(|rotation| rotation.table),
         _ => None,
     }
 }
