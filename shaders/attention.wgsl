@@ -6,14 +6,14 @@
 #import cells
 
 struct Params {
-    head_width: u32, group: u32, context: u32,
+    head_width: u32, group: u32, words: u32, capacity: u32,
     q_start: u32, q_stride: u32, y_stride: u32, scale: f32,
 }
 
 @group(1) @binding(0) var<uniform>             params: Params;
 @group(1) @binding(1) var<storage, read>       q:      array<f32>;       // [rows, heads, head_width]
 @group(1) @binding(2) var<storage, read>       keys:   array<CacheWord>; // [kv_heads, tiles, words, positions]
-@group(1) @binding(3) var<storage, read>       values: array<CacheWord>; // [kv_heads, context, words]
+@group(1) @binding(3) var<storage, read>       values: array<CacheWord>; // [kv_heads, capacity, words]
 @group(1) @binding(4) var<storage, read_write> y:      array<f32>;       // [rows, heads, head_width]
 
 override WORKGROUP: u32;
@@ -30,7 +30,7 @@ var<workgroup> sums:   array<vec4<f32>, WORKGROUP>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let words = (params.head_width + 3u) / 4u;
+    let words = params.words;
     let q_at = group.z * params.q_stride + params.q_start + group.x * params.head_width;
     for (var word = lane; word < words; word += WORKGROUP) { query[word] = query_word(q_at, word); }
     workgroupBarrier();
@@ -61,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var i = 0u; i < tile; i++) { total += shares[i]; }
         if team < teams {
             for (var i = team; i < tile; i += teams) {
-                sum += shares[i] * unpack_cache(values[value_at(kv_head, first + i, word, words, params.context)]);
+                sum += shares[i] * unpack_cache(values[value_at(kv_head, first + i, word)]);
             }
         }
     }
@@ -89,7 +89,7 @@ fn query_word(q_at: u32, word: u32) -> vec4<f32> {
 fn key_score(head: u32, position: u32, words: u32) -> f32 {
     var score = 0.0;
     for (var word = 0u; word < words; word++) {
-        score += dot(query[word], unpack_cache(keys[key_at(head, position, word, words, params.context)]));
+        score += dot(query[word], unpack_cache(keys[key_at(head, position, word)]));
     }
     return score;
 }

@@ -7,7 +7,7 @@
 #import rotate
 
 struct Params {
-    heads: u32, kv_heads: u32, head_width: u32, context: u32, rotary: u32, adjacent: u32,
+    heads: u32, kv_heads: u32, head_width: u32, words: u32, capacity: u32, rotary: u32, adjacent: u32,
     x_stride: u32, y_stride: u32, epsilon: f32,
 }
 
@@ -18,7 +18,7 @@ struct Params {
 @group(1) @binding(4) var<storage, read>       table:      array<vec2<f32>>; // [context, rotary / 2]: cosine, sine
 @group(1) @binding(5) var<storage, read_write> y:          array<f32>;       // [rows, heads, head_width]
 @group(1) @binding(6) var<storage, read_write> keys:       array<CacheWord>; // [kv_heads, tiles, words, positions]
-@group(1) @binding(7) var<storage, read_write> values:     array<CacheWord>; // [kv_heads, context, words]
+@group(1) @binding(7) var<storage, read_write> values:     array<CacheWord>; // [kv_heads, capacity, words]
 
 override WORKGROUP: u32;
 override HAS_NORMS: bool = false;
@@ -35,7 +35,7 @@ struct Place {
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let words = (params.head_width + 3u) / 4u;
+    let words = params.words;
     let heads_each = WORKGROUP / words;
     let place = lane / words;
     let word = lane % words;
@@ -65,10 +65,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let y_at = group.z * params.y_stride + head * params.head_width + word * 4u;
         for (var i = 0u; i < min(4u, params.head_width - word * 4u); i++) { y[y_at + i] = result[i]; }
     } else if head < params.heads + params.kv_heads {
-        keys[key_at(head - params.heads, at.position, word, words, params.context)] = pack_cache(result);
+        keys[key_at(head - params.heads, at.position, word)] = pack_cache(result);
     } else {
         let value = head - params.heads - params.kv_heads;
-        values[value_at(value, at.position, word, words, params.context)] = pack_cache(result);
+        values[value_at(value, at.position, word)] = pack_cache(result);
     }
 }
 

@@ -9,7 +9,7 @@
 #import weights
 
 struct Params {
-    heads: u32, kv_heads: u32, head_width: u32, rotary: u32, context: u32, values_at: u32,
+    heads: u32, kv_heads: u32, head_width: u32, rotary: u32, words: u32, capacity: u32, values_at: u32,
     quads: u32, blocks: u32, width: u32, epsilon: f32,
 }
 
@@ -69,11 +69,9 @@ fn finish(quad: u32, sums: vec4<f32>) {
 
 // Two values from `d` on of a head of keys, or behind these of values.
 fn store(head: u32, d: u32, pair: vec2<f32>) {
-    let words = params.head_width / 4u;
-    var at = key_at(head, live.position, d / 4u, words, params.context) * 2u;
+    var at = key_at(head, live.position, d / 4u) * 2u;
     if head >= params.kv_heads {
-        at = params.values_at
-            + value_at(head - params.kv_heads, live.position, d / 4u, words, params.context) * 2u;
+        at = params.values_at + value_at(head - params.kv_heads, live.position, d / 4u) * 2u;
     }
     cache[at + (d % 4u) / 2u] = pack_pair(pair);
 }

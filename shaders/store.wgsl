@@ -4,7 +4,7 @@
 #import cache
 #import cells
 
-struct Params { kv_heads: u32, head_width: u32, context: u32, keys: u32, x_start: u32, x_stride: u32 }
+struct Params { kv_heads: u32, head_width: u32, words: u32, capacity: u32, keys: u32, x_start: u32, x_stride: u32 }
 
 @group(1) @binding(0) var<uniform>             params: Params;
 @group(1) @binding(1) var<storage, read>       x:      array<f32>;       // [rows, kv_heads, head_width]
@@ -14,7 +14,7 @@ override WORKGROUP: u32;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let words = (params.head_width + 3u) / 4u;
+    let words = params.words;
     let head = id.x / words;
     let word = id.x % words;
     if head >= params.kv_heads { return; }
@@ -25,7 +25,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         if d < params.head_width { values[i] = x[x_at + d]; }
     }
     let position = live.position + id.z;
-    var at = value_at(head, position, word, words, params.context);
-    if params.keys == 1u { at = key_at(head, position, word, words, params.context); }
+    var at = value_at(head, position, word);
+    if params.keys == 1u { at = key_at(head, position, word); }
     cache[at] = pack_cache(values);
 }

@@ -17,7 +17,7 @@ const UNIFORM_STEP: usize = 256;
 pub struct Lowered {
     pub plan: Plan,
     slots: Slots,
-    /// One for each slot, then those that are only bound: parameters, and zeros for unused bindings.
+    /// One for each slot, then those that are only bound: parameters, what is in between, and zeros for unused bindings.
     buffers: Vec<Buffer>,
     tokens: Buffer,
     live: Buffer,
@@ -70,12 +70,13 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
 
     let uniforms = uniforms(device, &dispatches);
     let unused = device.storage("unused", 16);
-    let binder = Binder { slots: &slots, buffers: &buffers, tokens: &tokens, unused: &unused };
+    let scratch = device.storage("scratch", scratch_bytes(&dispatches));
+    let binder = Binder { slots: &slots, buffers: &buffers, tokens: &tokens, scratch: &scratch, unused: &unused };
     let dispatches = dispatches.into_iter().enumerate();
     let dispatches = dispatches
         .map(|(place, (step, dispatch))| binder.ready(gpu, step, dispatch, &uniforms, place))
         .collect::<Result<_>>()?;
-    buffers.extend([uniforms, unused]);
+    buffers.extend([uniforms, scratch, unused]);
     let vocab = plan.token_table().map(|table| catalogue.layout(table).outputs);
     let weight_bytes = weight_bytes(plan, catalogue);
     Ok(Lowered {
@@ -99,6 +100,16 @@ fn weight_bytes(plan: &Plan, catalogue: &Catalogue) -> u64 {
     plan.steps.iter().filter_map(Step::matrix).map(|matrix| catalogue.layout(matrix).bytes()).sum()
 }
 
+/// Bytes that the greediest of the dispatches needs in between.
+fn scratch_bytes(dispatches: &[(usize, Dispatch)]) -> u64 {
+    let resources = dispatches.iter().flat_map(|(_, dispatch)| &dispatch.resources);
+    let values = resources.map(|resource| match resource {
+        Resource::Scratch(values) => u64::from(*values),
+        _ => 0,
+    });
+    values.max().unwrap_or(0).max(4) * 4
+}
+
 /// The parameters of all dispatches in one buffer.
 fn uniforms(device: &Device, dispatches: &[(usize, Dispatch)]) -> Buffer {
     let mut bytes = vec![0; dispatches.len().max(1) * UNIFORM_STEP];
@@ -116,6 +127,7 @@ struct Binder<'a> {
     slots: &'a Slots,
     buffers: &'a [Buffer],
     tokens: &'a Buffer,
+    scratch: &'a Buffer,
     unused: &'a Buffer,
 }
 
@@ -146,6 +158,7 @@ impl Binder<'_> {
             }
             Resource::Vector(weight) => &gpu.weights[weight.0].parts[0],
             Resource::Unused => self.unused,
+            Resource::Scratch(_) => self.scratch,
             Resource::Tokens => self.tokens,
             Resource::Cache(layer, _) | Resource::WholeCache(layer) => {
                 let cache = gpu.cache.as_ref();
@@ -176,15 +189,15 @@ impl Lowered {
         let live = self.write_run(device, tokens, position)?;
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        self.encode(&mut pass, &self.dispatches, weights, live);
+        let dispatched = self.encode(&mut pass, &self.dispatches, weights, live);
         drop(pass);
+        Tally::add(&device.tally.dispatches, dispatched);
         self.last_rows = self.plan.live_rows(self.plan.logits, live);
         match readback {
             Readback::Nothing => {}
             Readback::Choice => self.choice_back.copy(&mut encoder, self.tensor(self.plan.choice), self.last_rows),
             Readback::Logits => self.logits_back.copy(&mut encoder, self.tensor(self.plan.logits), self.last_rows),
         }
-        Tally::add(&device.tally.dispatches, self.dispatches.len() as u64);
         Tally::add(&device.tally.weight_bytes, self.weight_bytes);
         device.submit(encoder);
         Ok(())
@@ -198,18 +211,24 @@ impl Lowered {
         Ok(live)
     }
 
-    /// Records dispatches of the plan into a pass.
-    pub fn encode(&self, pass: &mut wgpu::ComputePass, dispatches: &[Ready], weights: &[Weight], live: Live) {
+    /// Records dispatches of the plan into a pass; returns how many there were.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass, dispatches: &[Ready], weights: &[Weight], live: Live) -> u64 {
+        let mut count = 0;
         pass.set_bind_group(0, &self.live_group, &[]);
         for ready in dispatches {
+            let [x, y, z] = ready.dispatch.grid.size(&self.plan, live);
+            if x == 0 {
+                continue;
+            }
+            count += 1;
             pass.set_pipeline(&ready.pipeline);
             pass.set_bind_group(1, &ready.step_group, &[]);
             if let Some((weight, part)) = ready.dispatch.matrix {
                 pass.set_bind_group(2, &weights[weight.0].bind_groups[part], &[]);
             }
-            let [x, y, z] = ready.dispatch.grid.size(&self.plan, live);
             pass.dispatch_workgroups(x, y, z);
         }
+        count
     }
 
     fn tensor(&self, tensor: Tensor) -> &Buffer {

@@ -1,5 +1,6 @@
 //! Queries against the cache -> mixed values (Vaswani et al. 2017, arXiv 1706.03762; grouped: arXiv 2305.13245).
 
+use super::cache::{capacity, words};
 use super::{Binding::*, Dispatch, Grid, Kernel, Resource, Rows, RowsMut, Variant, stride};
 use crate::plan::{CacheShape, Plan, Side, Tensor, View};
 use crate::{Error, Result};
@@ -8,7 +9,7 @@ use crate::{Error, Result};
 mod shared {
     params! {
         struct Params {
-            head_width: u32, group: u32, context: u32,
+            head_width: u32, group: u32, words: u32, capacity: u32,
             q_start: u32, q_stride: u32, y_stride: u32, scale: f32,
         }
     }
@@ -20,14 +21,14 @@ mod shared {
         kernel!("attention", workgroup 64, Params, [Read("q"), Read("keys"), Read("values"), Write("y")]);
 
     pub fn params(lane: &super::Params) -> Vec<u8> {
-        let super::Params { head_width, group, context, q_start, q_stride, y_stride, scale, .. } = *lane;
-        bytemuck::bytes_of(&Params { head_width, group, context, q_start, q_stride, y_stride, scale }).to_vec()
+        let super::Params { head_width, group, words, capacity, q_start, q_stride, y_stride, scale, .. } = *lane;
+        bytemuck::bytes_of(&Params { head_width, group, words, capacity, q_start, q_stride, y_stride, scale }).to_vec()
     }
 }
 
 params! {
     struct Params {
-        head_width: u32, group: u32, context: u32, heads: u32, rows: u32,
+        head_width: u32, group: u32, words: u32, capacity: u32, heads: u32, rows: u32,
         q_start: u32, q_stride: u32, y_stride: u32, scale: f32,
     }
 }
@@ -55,12 +56,13 @@ pub fn check_head(shape: CacheShape) -> Result<()> {
 
 /// Each query row over the positions up to and with its own.
 pub fn lower(plan: &Plan, q: View, layer: u32, heads: u32, scale: f32, y: Tensor, variant: Variant) -> Dispatch {
-    let CacheShape { kv_heads, head_width, context, .. } = plan.cache;
+    let CacheShape { kv_heads, head_width, .. } = plan.cache;
     let rows = plan.rows_of(y);
     let params = Params {
         head_width,
         group: heads / kv_heads,
-        context,
+        words: words(plan.cache),
+        capacity: capacity(plan.cache),
         heads,
         rows,
         q_start: q.start,

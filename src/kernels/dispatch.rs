@@ -1,7 +1,8 @@
 //! A step of a plan -> the dispatches that carry it out, still without a device.
 
 use super::{
-    Kernel, argmax, attention, embed, heads, last_row, layer_norm, matmul, matvec, pointwise, rms_norm, rope, store,
+    Kernel, argmax, attention, attention_decode, embed, heads, last_row, layer_norm, matmul, matvec, pointwise,
+    rms_norm, rope, store,
 };
 use crate::format::BLOCK;
 use crate::plan::{Live, Plan, Side, Step, Tensor, View};
@@ -43,6 +44,8 @@ pub enum Resource {
     Cache(u32, Side),
     /// Keys of a layer, and its values behind them.
     WholeCache(u32),
+    /// So many values in between, from one dispatch of a step to the next.
+    Scratch(u32),
 }
 
 /// Workgroups of a dispatch: `x`, `y`, and in z one for each `rows_each` of the live rows of `rows_of`.
@@ -56,6 +59,19 @@ pub struct Grid {
     pub rows_of: Tensor,
     /// Rows that one workgroup serves.
     pub rows_each: u32,
+    /// What the live positions make of it.
+    pub reach: Reach,
+}
+
+/// How the live positions bear on a grid: the host knows them, so no dispatch is indirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Not at all.
+    Any,
+    /// So many workgroups in y as there are [splits](attention_decode::splits) of the cache.
+    Splits,
+    /// No workgroups as long as all positions stand in one split.
+    Merge,
 }
 
 /// Greatest number of workgroups in one dimension, WebGPU's default.
@@ -65,12 +81,18 @@ impl Grid {
     /// `groups` workgroups for every `rows_each` rows; counts past WebGPU's limit are folded into y.
     pub fn new(groups: u32, rows_of: Tensor, rows_each: u32) -> Grid {
         let y = groups.div_ceil(MOST_GROUPS);
-        Grid { x: groups.div_ceil(y), y, rows_of, rows_each }
+        Grid { x: groups.div_ceil(y), y, rows_of, rows_each, reach: Reach::Any }
     }
 
-    /// The three counts of a run.
+    /// The three counts of a run; zeros where there is nothing to dispatch.
     pub fn size(&self, plan: &Plan, live: Live) -> [u32; 3] {
-        [self.x, self.y, plan.live_rows(self.rows_of, live).div_ceil(self.rows_each)]
+        let z = plan.live_rows(self.rows_of, live).div_ceil(self.rows_each);
+        match (self.reach, attention_decode::splits(live)) {
+            (Reach::Any, _) => [self.x, self.y, z],
+            (Reach::Splits, splits) => [self.x, splits, z],
+            (Reach::Merge, 1) => [0; 3],
+            (Reach::Merge, _) => [self.x, self.y, z],
+        }
     }
 }
 
@@ -183,6 +205,9 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variant
         }
         Step::Attention { q, layer, heads, scale, y } => {
             attention::check_head(plan.cache)?;
+            if plan.rows_of(*y) == 1 {
+                return Ok(attention_decode::lower(plan, *q, *layer, *heads, *scale, *y, variants.attention));
+            }
             one(attention::lower(plan, *q, *layer, *heads, *scale, *y, variants.attention))
         }
         Step::LastRow { x, y } => one(last_row::lower(plan, *x, *y)),

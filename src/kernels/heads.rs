@@ -1,12 +1,13 @@
 //! Queries, keys and values side by side -> queries, and keys and values in the cache: normed head by head (Dehghani et al.
 //! 2023, arXiv 2302.05442) and rotated by position (Su et al. 2021, arXiv 2104.09864) where the model asks for it.
 
+use super::cache::{capacity, words};
 use super::{Binding::*, CacheFormat, Dispatch, Grid, Kernel, Resource, Rows, RowsMut, rms_norm, rope, store, stride};
 use crate::plan::{CacheShape, HeadNorms, Pairing, Plan, Rotation, Side, Tensor, View};
 
 params! {
     struct Params {
-        heads: u32, kv_heads: u32, head_width: u32, context: u32, rotary: u32, adjacent: u32,
+        heads: u32, kv_heads: u32, head_width: u32, words: u32, capacity: u32, rotary: u32, adjacent: u32,
         x_stride: u32, y_stride: u32, epsilon: f32,
     }
 }
@@ -25,13 +26,14 @@ pub fn lower(
     rotation: Option<Rotation>,
     y: Tensor,
 ) -> Dispatch {
-    let CacheShape { kv_heads, head_width, context, .. } = plan.cache;
+    let CacheShape { kv_heads, head_width, .. } = plan.cache;
     let heads = plan.info(y).width / head_width;
     let params = Params {
         heads,
         kv_heads,
         head_width,
-        context,
+        words: words(plan.cache),
+        capacity: capacity(plan.cache),
         rotary: rotation.map_or(0, |rotation| rotation.rotary),
         adjacent: u32::from(rotation.is_some_and(|rotation| rotation.pairing == Pairing::Adjacent)),
         x_stride: stride(plan, x.tensor),
@@ -40,7 +42,7 @@ pub fn lower(
     };
     let gain = |gain: fn(HeadNorms) -> _| norms.map_or(Resource::Unused, |norms| Resource::Vector(gain(norms)));
     let constant = |name, given: bool| (name, f64::from(u8::from(given)));
-    let heads_each = KERNEL.workgroup / head_width.div_ceil(4);
+    let heads_each = KERNEL.workgroup / words(plan.cache);
     Dispatch {
         kernel: &KERNEL,
         constants: vec![constant("HAS_NORMS", norms.is_some()), constant("HAS_ROTATION", rotation.is_some())],

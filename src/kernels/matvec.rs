@@ -37,11 +37,12 @@ pub use rows::MATVEC;
 mod heads {
     params! {
         struct Params {
-            heads: u32, kv_heads: u32, head_width: u32, rotary: u32, context: u32, values_at: u32,
+            heads: u32, kv_heads: u32, head_width: u32, rotary: u32, words: u32, capacity: u32, values_at: u32,
             quads: u32, blocks: u32, width: u32, epsilon: f32,
         }
     }
 
+    use crate::kernels::cache::{capacity, words};
     use crate::kernels::{Binding::*, Kernel};
     use crate::plan::{CacheShape, Rotation};
 
@@ -59,10 +60,12 @@ mod heads {
         matrix: [u32; 3],
         epsilon: f32,
     ) -> Vec<u8> {
-        let CacheShape { kv_heads, head_width, context, .. } = cache;
+        let CacheShape { kv_heads, head_width, .. } = cache;
+        let (words, capacity) = (words(cache), capacity(cache));
         let rotary = rotation.map_or(0, |rotation| rotation.rotary);
         let [quads, blocks, width] = matrix;
-        let params = Params { heads, kv_heads, head_width, rotary, context, values_at, quads, blocks, width, epsilon };
+        let params =
+            Params { heads, kv_heads, head_width, rotary, words, capacity, values_at, quads, blocks, width, epsilon };
         bytemuck::bytes_of(&params).to_vec()
     }
 }

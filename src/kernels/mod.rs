@@ -7,12 +7,14 @@
 
 #[macro_use]
 mod macros;
+mod cache;
 mod dispatch;
 mod reference;
 mod work;
 
 pub mod argmax;
 pub mod attention;
+pub mod attention_decode;
 pub mod embed;
 pub mod heads;
 pub mod last_row;
@@ -24,12 +26,12 @@ pub mod rms_norm;
 pub mod rope;
 pub mod store;
 
-pub use dispatch::{Constants, Dispatch, Grid, Resource, Variant, Variants, lower, stride};
+pub use cache::{CACHE_TILE, CacheFormat};
+pub use dispatch::{Constants, Dispatch, Grid, Reach, Resource, Variant, Variants, lower, stride};
 pub use reference::{Rows, RowsMut};
 pub use work::{Setting, Work};
 
 use crate::format::Format;
-use crate::plan::CacheShape;
 
 /// One compute kernel: a file in `shaders/` and what the host must bind to it.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,7 +61,10 @@ pub enum Binding {
 pub const ALL: &[&Kernel] = &[
     &argmax::KERNEL,
     &attention::ATTENTION,
+    &attention_decode::DECODE,
+    &attention_decode::DECODE_LANE,
     &attention::ATTENTION_LANE,
+    &attention_decode::MERGE,
     &embed::KERNEL,
     &heads::KERNEL,
     &last_row::KERNEL,
@@ -75,47 +80,9 @@ pub const ALL: &[&Kernel] = &[
     &store::KERNEL,
 ];
 
-/// Positions in a tile of the cache: `shaders/lib/cells.wgsl` says how keys and values stand in it.
-pub const CACHE_TILE: u32 = 64;
-
-/// How the cache of keys and values is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CacheFormat {
-    /// Four values in 16 bytes.
-    F32,
-    /// Four values in 8 bytes.
-    F16,
-}
-
-impl CacheFormat {
-    /// Every format, for tests.
-    pub const ALL: [CacheFormat; 2] = [CacheFormat::F32, CacheFormat::F16];
-
-    /// Bytes of four values.
-    pub const fn word_bytes(self) -> u64 {
-        match self {
-            CacheFormat::F32 => 16,
-            CacheFormat::F16 => 8,
-        }
-    }
-
-    /// Bytes of a layer's keys, or of its values: heads are padded to whole words, positions to whole tiles.
-    pub fn bytes(self, shape: CacheShape) -> u64 {
-        let head_words = u64::from(shape.head_width.div_ceil(4));
-        let positions = u64::from(shape.context).next_multiple_of(u64::from(CACHE_TILE));
-        u64::from(shape.kv_heads) * positions * head_words * self.word_bytes()
-    }
-
-    const fn wgsl(self) -> &'static str {
-        match self {
-            CacheFormat::F32 => include_str!("../../shaders/formats/cache_f32.wgsl"),
-            CacheFormat::F16 => include_str!("../../shaders/formats/cache_f16.wgsl"),
-        }
-    }
-}
-
 const LIBRARY: &[(&str, &str)] = &[
     ("activation", include_str!("../../shaders/lib/activation.wgsl")),
+    ("attend", include_str!("../../shaders/lib/attend.wgsl")),
     ("cells", include_str!("../../shaders/lib/cells.wgsl")),
     ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
     ("live", include_str!("../../shaders/lib/live.wgsl")),
@@ -123,6 +90,7 @@ const LIBRARY: &[(&str, &str)] = &[
     ("norm", include_str!("../../shaders/lib/norm.wgsl")),
     ("reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("rotate", include_str!("../../shaders/lib/rotate.wgsl")),
+    ("splits", include_str!("../../shaders/lib/splits.wgsl")),
 ];
 
 impl Kernel {

@@ -1,26 +1,28 @@
 //! Keys or values of new rows, into the cache of a layer.
 
+use super::cache::{capacity, words};
 use super::{Binding::*, CacheFormat, Dispatch, Grid, Kernel, Resource, Rows, stride};
 use crate::plan::{CacheShape, Plan, Side, View};
 
-params! { struct Params { kv_heads: u32, head_width: u32, context: u32, keys: u32, x_start: u32, x_stride: u32 } }
+params! { struct Params { kv_heads: u32, head_width: u32, words: u32, capacity: u32, keys: u32, x_start: u32, x_stride: u32 } }
 
 /// `shaders/store.wgsl`.
 pub const KERNEL: Kernel = kernel!("store", workgroup 64, Params, [Read("x"), Write("cache")]);
 
 /// Appends the rows of `x`, `[rows, kv_heads, head_width]`, at the live position.
 pub fn lower(plan: &Plan, x: View, layer: u32, side: Side) -> Dispatch {
-    let CacheShape { kv_heads, head_width, context, .. } = plan.cache;
+    let CacheShape { kv_heads, head_width, .. } = plan.cache;
+    let (words, capacity) = (words(plan.cache), capacity(plan.cache));
     let keys = u32::from(side == Side::Keys);
-    let params = Params { kv_heads, head_width, context, keys, x_start: x.start, x_stride: stride(plan, x.tensor) };
-    let words = kv_heads * head_width.div_ceil(4);
+    let (x_start, x_stride) = (x.start, stride(plan, x.tensor));
+    let params = Params { kv_heads, head_width, words, capacity, keys, x_start, x_stride };
     Dispatch {
         kernel: &KERNEL,
         constants: Vec::new(),
         params: bytemuck::bytes_of(&params).to_vec(),
         resources: vec![Resource::Tensor(x.tensor), Resource::Cache(layer, side)],
         matrix: None,
-        grid: Grid::new(words.div_ceil(KERNEL.workgroup), x.tensor, 1),
+        grid: Grid::new((kv_heads * words).div_ceil(KERNEL.workgroup), x.tensor, 1),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Everything follows from the step, the kernel's bindings and shapes, so a new kernel is counted like the others. What
 //! is read more than once counts once: the count is what an ideal cache would leave, the least there is to move.
 
-use super::{Binding, CACHE_TILE, CacheFormat, Dispatch, Resource};
+use super::{Binding, CACHE_TILE, CacheFormat, Dispatch, Resource, attention_decode};
 use crate::plan::{CacheShape, Combine, Live, Plan, Step};
 use crate::weights::{Layout, WeightId};
 use serde::Serialize;
@@ -190,6 +190,10 @@ impl<'a> Setting<'a> {
             Resource::Tokens => 4 * u64::from(self.live.rows),
             Resource::Cache(..) => self.half_a_cache(positions),
             Resource::WholeCache(_) => 2 * self.half_a_cache(positions),
+            Resource::Scratch(values) => match u64::from(attention_decode::splits(self.live)) {
+                1 => 0,
+                splits => 4 * u64::from(values) / u64::from(attention_decode::MOST_SPLITS) * splits,
+            },
             Resource::Unused => 0,
         }
     }

@@ -1,33 +1,115 @@
-//! Attention over a cache that grows, in every format of the cache and every variant.
+//! Attention over a cache that is full, read from every position that is a border of something.
 
 use crate::{Bench, agree, plan};
+use oriel::executor::Readback;
 use oriel::kernels::{CacheFormat, Variant};
-use oriel::plan::CacheShape;
+use oriel::plan::{CacheShape, Plan, View};
+use pollster::block_on;
+
+/// Query heads over a cache.
+#[derive(Clone, Copy)]
+struct Case {
+    heads: u32,
+    cache: CacheShape,
+    format: CacheFormat,
+    variant: Variant,
+}
+
+impl Case {
+    /// The executors with a cache of random keys and values at every position.
+    fn bench(&self) -> Bench {
+        let mut bench = Bench::new(self.variant, None);
+        let CacheShape { kv_heads, head_width, context, .. } = self.cache;
+        bench.cache(self.cache, self.format);
+        let narrow = kv_heads * head_width;
+        let rows = context.min(512);
+        let (plan, x, _) = plan(&bench, rows, self.cache, 2 * narrow, |p, x| {
+            p.store(p.slice(x, 0, narrow), p.slice(x, narrow, narrow), 1);
+            p.slice(x, 0, 2 * narrow)
+        });
+        let prepared = bench.prepare(&plan);
+        for position in (0..context).step_by(rows as usize) {
+            let values = bench.random.values((rows * 2 * narrow) as usize);
+            let tokens = vec![0; rows.min(context - position) as usize];
+            for (executor, prepared) in bench.executors.iter_mut().zip(prepared) {
+                executor.write_tensor(prepared, x.tensor, &values);
+                executor.run(prepared, &tokens, position, Readback::Nothing).unwrap();
+                block_on(executor.settle()).unwrap();
+            }
+        }
+        bench
+    }
+
+    /// Attention of `rows` rows, whose queries don't stand at the start of their tensor.
+    fn plan(&self, bench: &Bench, rows: u32) -> (Plan, View, View) {
+        let wide = self.heads * self.cache.head_width;
+        plan(bench, rows, self.cache, wide + 3, |p, x| {
+            p.attention("y", p.slice(x, 3, wide), 1, self.heads, 2.0 / (self.cache.head_width as f32).sqrt())
+        })
+    }
+
+    fn check(&self, bench: &mut Bench, rows: u32, positions: &[u32]) {
+        let (plan, x, y) = self.plan(bench, rows);
+        for &position in positions {
+            let CacheShape { kv_heads, head_width, .. } = self.cache;
+            let what = format!(
+                "{:?} {:?} {}/{kv_heads} heads of {head_width}, {rows} rows at {position}",
+                self.variant, self.format, self.heads
+            );
+            agree(&what, bench.apart(&plan, &[x], y, rows, position));
+        }
+    }
+}
+
+/// Every shape in every format of the cache and every variant.
+fn cases(shapes: &[(u32, u32, u32)], context: u32) -> Vec<Case> {
+    let kinds = CacheFormat::ALL.iter().flat_map(|format| Variant::ALL.map(|variant| (*format, variant)));
+    let shape = |&(heads, kv_heads, head_width), (format, variant)| {
+        let cache = CacheShape { layers: 2, kv_heads, head_width, context };
+        Case { heads, cache, format, variant }
+    };
+    kinds.flat_map(|kind| shapes.iter().map(move |sizes| shape(sizes, kind))).collect()
+}
 
 #[test]
-fn attention_over_a_cache_that_grows() {
-    let cases = CacheFormat::ALL.iter().flat_map(|format| Variant::ALL.map(|variant| (*format, variant)));
-    for (format, variant) in cases {
-        for (heads, kv_heads, head_width, rows) in
-            [(1, 1, 2, 1), (6, 2, 12, 3), (4, 4, 30, 70), (9, 3, 64, 5), (2, 1, 256, 2)]
-        {
-            let mut bench = Bench::new(variant, None);
-            let cache = CacheShape { layers: 2, kv_heads, head_width, context: 300 };
-            bench.cache(cache, format);
-            let (wide, kv_width) = (heads * head_width, kv_heads * head_width);
-            let (plan, x, y) = plan(&bench, rows, cache, wide + 2 * kv_width, |p, qkv| {
-                let (q, k) = (p.slice(qkv, 0, wide), p.slice(qkv, wide, kv_width));
-                let v = p.slice(qkv, wide + kv_width, kv_width);
-                p.store(k, v, 1);
-                p.attention("y", q, 1, heads, 1.0 / (head_width as f32).sqrt())
-            });
-            // From the start, on, across the border of a tile, and to the end of the context.
-            for position in [0, rows, 2 * rows, 63, 64, 300 - rows] {
-                let what = format!(
-                    "{variant:?} {format:?} {heads}/{kv_heads} heads of {head_width}, {rows} rows at {position}"
-                );
-                agree(&what, bench.apart(&plan, &[x], y, rows, position));
-            }
+fn attention_of_one_row() {
+    let shapes = [(1, 1, 2), (6, 2, 12), (4, 4, 30), (9, 3, 64), (11, 1, 80), (3, 1, 256)];
+    for case in cases(&shapes, 770) {
+        let positions = [0, 1, 63, 64, 65, 127, 255, 256, 257, 511, 512, 513, 769];
+        case.check(&mut case.bench(), 1, &positions);
+    }
+}
+
+#[test]
+fn attention_of_one_row_over_more_than_the_splits_hold() {
+    for case in cases(&[(2, 1, 4)], 64 * 256 + 700) {
+        case.check(&mut case.bench(), 1, &[64 * 256 - 1, 64 * 256, 64 * 256 + 699]);
+    }
+}
+
+#[test]
+fn attention_of_several_rows() {
+    let shapes = [(1, 1, 2, 5), (6, 2, 12, 3), (4, 4, 30, 70), (9, 3, 64, 5), (7, 1, 80, 33), (2, 1, 256, 2)];
+    for (heads, kv_heads, head_width, rows) in shapes {
+        for case in cases(&[(heads, kv_heads, head_width)], 300) {
+            let positions = [0, 1, 63, 64, 65, 129 - rows, 256 - rows, 300 - rows];
+            case.check(&mut case.bench(), rows, &positions);
+        }
+    }
+}
+
+#[test]
+fn splits_are_joined_only_where_there_are_several() {
+    for case in cases(&[(9, 3, 64)], 770).iter().filter(|case| case.format == CacheFormat::F16) {
+        let mut bench = case.bench();
+        let (plan, ..) = case.plan(&bench, 1);
+        let prepared = bench.prepare(&plan)[0];
+        let gpu = &mut bench.executors[0];
+        for (position, dispatches) in [(0, 1), (255, 1), (256, 2), (769, 2)] {
+            let before = gpu.counts().dispatches;
+            gpu.run(prepared, &[0], position, Readback::Nothing).unwrap();
+            // One more chooses a token.
+            assert_eq!(gpu.counts().dispatches - before, dispatches + 1, "{:?} at {position}", case.variant);
         }
     }
 }

@@ -1,0 +1,103 @@
+//! The queries of one row against the cache -> mixed values, the cache split among workgroups (Dao et al. 2023,
+//! "Flash-Decoding for long-context inference").
+
+use super::cache::{capacity, words};
+use super::{Binding::*, Dispatch, Grid, Kernel, Reach, Resource, Variant};
+use crate::plan::{CacheShape, Live, Plan, Side, Tensor, View};
+
+params! { struct Params { head_width: u32, group: u32, words: u32, capacity: u32, q_start: u32, scale: f32 } }
+
+/// `shaders/attention_decode.wgsl`: a workgroup per head of the cache.
+pub const DECODE: Kernel = kernel!("attention_decode", workgroup 128, Params, [
+    Read("q"), Read("keys"), Read("values"), Write("partials"), Write("y"),
+]);
+
+/// `shaders/attention_decode_lane.wgsl`: a workgroup per query head.
+pub const DECODE_LANE: Kernel = kernel!("attention_decode_lane", workgroup 8, Params, [
+    Read("q"), Read("keys"), Read("values"), Write("partials"), Write("y"),
+]);
+
+/// `shaders/attention_merge.wgsl`.
+pub const MERGE: Kernel = merge::KERNEL;
+
+mod merge {
+    params! { struct Params { heads: u32, head_width: u32, words: u32 } }
+
+    use crate::kernels::{Binding::*, Kernel};
+
+    pub const KERNEL: Kernel = kernel!("attention_merge", workgroup 64, Params, [Read("partials"), Write("y")]);
+
+    pub fn params(heads: u32, head_width: u32, words: u32) -> Vec<u8> {
+        bytemuck::bytes_of(&Params { heads, head_width, words }).to_vec()
+    }
+}
+
+/// Positions in a split, unless the splits would be more than [`MOST_SPLITS`].
+const SPLIT: u32 = 256;
+/// Greatest number of splits.
+pub const MOST_SPLITS: u32 = 64;
+/// Query heads in a workgroup: so many sums a lane has registers for.
+const MOST_GROUP: u32 = 8;
+/// Words of queries that a workgroup has room for: 8 heads of 128 values, 4 of 256.
+const MOST_QUERY_WORDS: u32 = 256;
+
+/// How many splits the positions of a run stand in.
+pub fn splits(live: Live) -> u32 {
+    let positions = live.position + live.rows;
+    positions.div_ceil(SPLIT * positions.div_ceil(SPLIT * MOST_SPLITS))
+}
+
+/// The query row of `q` over the positions up to and with its own: a dispatch, and one that joins splits where there are
+/// several.
+pub fn lower(plan: &Plan, q: View, layer: u32, heads: u32, scale: f32, y: Tensor, variant: Variant) -> Vec<Dispatch> {
+    let CacheShape { kv_heads, head_width, context, .. } = plan.cache;
+    let (group, words) = (heads / kv_heads, words(plan.cache));
+    let parts = group.div_ceil(MOST_GROUP.min(MOST_QUERY_WORDS / words));
+    let params = Params { head_width, group, words, capacity: capacity(plan.cache), q_start: q.start, scale };
+    let partials = Resource::Scratch(heads * MOST_SPLITS * (words + 1) * 4);
+    let sizes = vec![("SPLIT", f64::from(SPLIT)), ("MOST_SPLITS", f64::from(MOST_SPLITS))];
+    let mut constants = sizes.clone();
+    constants.push(("WORDS", f64::from(words)));
+    let (kernel, groups) = match variant {
+        Variant::Shared => {
+            constants.push(("GROUP", f64::from(group.div_ceil(parts))));
+            (&DECODE, kv_heads * parts)
+        }
+        Variant::Lane => (&DECODE_LANE, heads),
+    };
+    let decode = Dispatch {
+        kernel,
+        constants,
+        params: bytemuck::bytes_of(&params).to_vec(),
+        resources: vec![
+            Resource::Tensor(q.tensor),
+            Resource::Cache(layer, Side::Keys),
+            Resource::Cache(layer, Side::Values),
+            partials,
+            Resource::Tensor(y),
+        ],
+        matrix: None,
+        grid: Grid { reach: Reach::Splits, ..Grid::new(groups, y, 1) },
+    };
+    let merge = Dispatch {
+        kernel: &MERGE,
+        constants: sizes,
+        params: merge::params(heads, head_width, words),
+        resources: vec![partials, Resource::Tensor(y)],
+        matrix: None,
+        grid: Grid { reach: Reach::Merge, ..Grid::new((heads * words).div_ceil(MERGE.workgroup), y, 1) },
+    };
+    if context > SPLIT { vec![decode, merge] } else { vec![decode] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_grow_in_number_and_then_in_length() {
+        let at = |position| splits(Live { position, rows: 1, place: 0, slot: 0 });
+        assert_eq!([0, 255, 256, 511, 512].map(at), [1, 1, 2, 2, 3]);
+        assert_eq!([16_383, 16_384, 32_767, 32_768].map(at), [64, 33, 64, 43]);
+    }
+}
