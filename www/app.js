@@ -6,21 +6,17 @@ import { Announcer } from "./announcer.js";
 import { Chooser } from "./chooser.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
+import { DEMO } from "./demo.js";
 import { Figures } from "./figures.js";
-import { Notice } from "./notice.js";
+import { LOST, Notice } from "./notice.js";
 import { ProgressView } from "./progress.js";
 import { Settings } from "./settings.js";
 
-const DEMO = { source: "models/SmolLM2-135M-Instruct.Q4_1.gguf", name: "SmolLM2 135M Instruct" };
-
-/** Errors after which a model is of no more use. */
-const LOST = new Set(["device-lost", "device", "out-of-memory", "engine"]);
-
 const announcer = new Announcer();
-const notice = new Notice();
+const notice = new Notice("#prompt");
 const figures = new Figures();
 const settings = new Settings();
-const progress = new ProgressView();
+const progress = new ProgressView("#prompt");
 const conversation = new Conversation(announcer);
 const chooser = new Chooser({ onChoose: (choice) => void bring(choice ?? DEMO) });
 const composer = new Composer({ onSend: (text) => void say(text), onStop: () => run?.stop() });

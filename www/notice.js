@@ -22,14 +22,18 @@ const WORDS = {
   engine: ["The engine stopped", "Load the model again; if it goes on, reload the page."],
 };
 
+/** Errors after which a model is of no more use. */
+export const LOST = new Set(["device-lost", "device", "out-of-memory", "engine"]);
+
 /** The one place where errors are shown. */
 export class Notice {
   #root = document.querySelector("#notice");
 
-  constructor() {
+  /** `next` has the keyboard's focus once the notice is dismissed. */
+  constructor(next) {
     this.#part("close").addEventListener("click", () => {
       this.hide();
-      document.querySelector("#prompt").focus();
+      document.querySelector(next).focus();
     });
   }
 

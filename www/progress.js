@@ -17,7 +17,11 @@ export class ProgressView {
   /** Bytes fetched, when, and bytes in a second. */
   #last;
 
-  constructor() {
+  #next;
+
+  /** `next` has the keyboard's focus once the load has ended, if it was here. */
+  constructor(next) {
+    this.#next = next;
     this.#cancel.addEventListener("click", () => this.#controller?.abort());
   }
 
@@ -39,7 +43,7 @@ export class ProgressView {
   }
 
   hide() {
-    if (this.#root.contains(document.activeElement)) document.querySelector("#prompt").focus();
+    if (this.#root.contains(document.activeElement)) document.querySelector(this.#next).focus();
     this.#root.hidden = true;
     this.#end();
   }

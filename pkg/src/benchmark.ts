@@ -35,6 +35,8 @@ export interface BenchmarkProgress {
   /** Tokens that were run, and that are to be run, in all. */
   done: number;
   total: number;
+  /** Of the timed run that ended with this step. */
+  tokens_per_s: number | null;
 }
 
 /** Several runs of the same. */

@@ -40,6 +40,9 @@ impl Default for BenchOptions {
 /// More runs than anyone waits for.
 const MOST_RUNS: u32 = 1000;
 
+/// A clock too coarse to see a time gives no rate that JSON could hold; its grain bounds it.
+const CLOCK_GRAIN_MS: f64 = 1e-3;
+
 /// Tokens of the answers that are run before anything is timed, for what drivers put off until then.
 const WARM_UP: (u32, u32) = (8, 2);
 
@@ -81,7 +84,7 @@ pub struct Bench {
 }
 
 /// How far a measurement has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Progress {
     /// `warm-up`, `prefill`, `fill` (of the cache, before decoding) or `decode`.
     pub phase: &'static str,
@@ -95,6 +98,8 @@ pub struct Progress {
     pub done: u64,
     /// Tokens to run, in all.
     pub total: u64,
+    /// Tokens a second of the timed run that ended with this step.
+    pub tokens_per_s: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,6 +111,10 @@ enum Phase {
 }
 
 impl Phase {
+    fn is_timed(self) -> bool {
+        matches!(self, Phase::Prefill | Phase::Decode)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Phase::WarmUp => "warm-up",
@@ -144,11 +153,11 @@ struct Running {
     first: Option<Instant>,
 }
 
-/// What one timed answer took.
+/// What one answer took.
 struct Run {
-    first_ms: f64,
-    /// From the first new token to the last.
-    rest_ms: f64,
+    /// Of the prompt or, in a decoding run, of all new tokens but the first.
+    tokens_per_s: f64,
+    first_token_ms: f64,
     before: Counts,
     after: Counts,
 }
@@ -199,15 +208,18 @@ impl Bench {
         // A decoding run does not count its prompt.
         let skipped = u64::from(job.prompt + job.new) - job.work();
         let done = self.done + within.saturating_sub(skipped);
+        let mut tokens_per_s = None;
         if ended {
             self.done += job.work();
-            self.keep(job, running.end(now, model));
+            let run = running.end(now, model);
+            tokens_per_s = job.phase.is_timed().then_some(run.tokens_per_s);
+            self.keep(job, run);
         } else {
             self.running = Some(running);
         }
-        let runs = if matches!(job.phase, Phase::Prefill | Phase::Decode) { self.options.runs } else { 1 };
-        let phase = job.phase.name();
-        Ok(Some(Progress { phase, tokens: job.prompt, run: job.run, runs, done, total: self.total }))
+        let runs = if job.phase.is_timed() { self.options.runs } else { 1 };
+        let (phase, tokens, run) = (job.phase.name(), job.prompt, job.run);
+        Ok(Some(Progress { phase, tokens, run, runs, done, total: self.total, tokens_per_s }))
     }
 
     /// What was measured so far, of the model that it was measured on.
@@ -274,9 +286,15 @@ impl Running {
     }
 
     fn end(self, last: Instant, model: &Model) -> Run {
-        let first = self.first.unwrap_or(last);
         let ms = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1000.0;
-        Run { first_ms: ms(self.begun, first), rest_ms: ms(first, last), before: self.before, after: model.counts() }
+        let first = self.first.unwrap_or(last);
+        let first_token_ms = ms(self.begun, first);
+        let (tokens, time_ms) = match self.job.phase {
+            Phase::Decode => (self.job.new - 1, ms(first, last)),
+            _ => (self.job.prompt, first_token_ms),
+        };
+        let tokens_per_s = f64::from(tokens) * 1000.0 / time_ms.max(CLOCK_GRAIN_MS);
+        Run { tokens_per_s, first_token_ms, before: self.before, after: model.counts() }
     }
 }
 

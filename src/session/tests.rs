@@ -322,6 +322,7 @@ fn a_benchmark_times_what_fits_and_says_what_does_not() {
     let report = block_on(bench::run(&mut model, options, |step| steps.push(step))).unwrap();
     assert_eq!(steps.last().map(|step| (step.phase, step.run, step.done)), Some(("decode", 2, steps[0].total)));
     assert!(steps.is_sorted_by_key(|step| step.done), "progress never goes back");
+    assert_eq!(steps.iter().filter(|step| step.tokens_per_s.is_some()).count(), 4, "each timed run is told");
     let timed = |spread: Option<bench::Spread>| spread.is_some_and(|spread| spread.min > 0.0);
     assert_eq!(report.prefill.iter().map(|row| timed(row.tokens_per_s)).collect::<Vec<_>>(), [true, false, false]);
     assert_eq!(report.decode.iter().map(|row| timed(row.tokens_per_s)).collect::<Vec<_>>(), [true, false]);

@@ -157,8 +157,8 @@ fn prompt(tokens: u32, runs: &[Run], context: u32) -> PrefillRow {
     let per_run = |count: fn(&Counts) -> u64| runs.last().map(|run| count(&run.after) - count(&run.before));
     PrefillRow {
         tokens,
-        tokens_per_s: spread(runs.iter().map(|run| per_second(tokens, run.first_ms))),
-        first_token_ms: spread(runs.iter().map(|run| run.first_ms)),
+        tokens_per_s: spread(runs.iter().map(|run| run.tokens_per_s)),
+        first_token_ms: spread(runs.iter().map(|run| run.first_token_ms)),
         dispatches: per_run(|counts| counts.dispatches),
         submits: per_run(|counts| counts.submits),
         reason: reason(tokens, 1, runs, context),
@@ -168,7 +168,7 @@ fn prompt(tokens: u32, runs: &[Run], context: u32) -> PrefillRow {
 fn answer(positions: u32, new: u32, runs: &[Run], context: u32) -> DecodeRow {
     DecodeRow {
         positions,
-        tokens_per_s: spread(runs.iter().map(|run| per_second(new - 1, run.rest_ms))),
+        tokens_per_s: spread(runs.iter().map(|run| run.tokens_per_s)),
         per_token: runs.last().map(|run| PerToken::of(run, new)),
         reason: reason(positions, new, runs, context),
     }
@@ -197,12 +197,6 @@ fn reason(prompt: u32, new: u32, runs: &[Run], context: u32) -> Option<String> {
         [] => Some(format!("{prompt} tokens and {new} new do not fit the context of {context} positions")),
         _ => None,
     }
-}
-
-/// A clock too coarse to see the time gives no rate that JSON could hold; its own grain bounds it.
-fn per_second(tokens: u32, ms: f64) -> f64 {
-    const GRAIN_MS: f64 = 1e-3;
-    f64::from(tokens) * 1000.0 / ms.max(GRAIN_MS)
 }
 
 fn spread(values: impl Iterator<Item = f64>) -> Option<Spread> {
