@@ -34,7 +34,7 @@ pub struct AdapterInfo {
     pub kind: String,
     /// The driver, where known.
     pub driver: String,
-    /// Variants of kernels that were measured to be the fastest here.
+    /// Which variants of kernels are used, by kind.
     pub variants: String,
     /// Whether each kernel of a run can be timed on the device's own clock: [`Executor::profile`].
     pub timestamps: bool,
@@ -97,7 +97,7 @@ pub enum Executor {
 }
 
 impl Executor {
-    /// Opens the GPU and measures which kernels suit it.
+    /// Opens the GPU.
     ///
     /// # Errors
     /// Where there is no adapter, or it refuses a device.

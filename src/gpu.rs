@@ -8,13 +8,12 @@ mod pipelines;
 mod prepared;
 mod profile;
 mod readback;
-mod tune;
 
 pub use device::GpuOptions;
 
 use crate::Result;
 use crate::executor::{AdapterInfo, Counts, Prepared, Readback, check_tokens, nothing_was_run};
-use crate::kernels::{CacheFormat, Variants};
+use crate::kernels::{CacheFormat, Tuning};
 use crate::plan::{CacheShape, Plan, Tensor};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use device::{Buffer, Device};
@@ -25,7 +24,7 @@ use prepared::Lowered;
 pub struct Gpu {
     device: Device,
     pipelines: Pipelines,
-    variants: Variants,
+    tuning: Tuning,
     weights: Vec<Weight>,
     cache: Option<Cache>,
     prepared: Vec<Lowered>,
@@ -47,28 +46,17 @@ struct Cache {
 }
 
 impl Gpu {
-    /// Opens the adapter that the options ask for and measures which kernels suit it.
+    /// Opens the adapter, with the kernels that the options name or those that adapters of its kind begin with.
     pub async fn open(options: GpuOptions) -> Result<Gpu> {
-        let variants = options.variants;
-        let mut gpu = Gpu::new(Device::open(options).await?);
-        gpu.variants = match variants {
-            Some(forced) => forced,
-            None => tune::fastest(&mut gpu).await?,
-        };
-        Ok(gpu)
-    }
-
-    fn new(device: Device) -> Gpu {
+        let (forced, device) = (options.tuning.clone(), Device::open(options).await?);
         let pipelines = Pipelines::new(&device);
-        let variants = Variants::default();
-        Gpu { device, pipelines, variants, weights: Vec::new(), cache: None, prepared: Vec::new() }
+        let tuning = forced.unwrap_or_else(|| Tuning::start(device.vendor()));
+        Ok(Gpu { device, pipelines, tuning, weights: Vec::new(), cache: None, prepared: Vec::new() })
     }
 
     /// What computes.
     pub fn adapter(&self) -> AdapterInfo {
-        let Variants { team, matmul, attention } = self.variants;
-        let variants = format!("matvec by {team}, matmul {}, attention {}", matmul.name(), attention.name());
-        AdapterInfo { variants, ..self.device.info() }
+        AdapterInfo { variants: self.tuning.summary(), ..self.device.info() }
     }
 
     /// Greatest number of bytes in one binding.
@@ -103,13 +91,6 @@ impl Gpu {
         }
         let weights = &self.weights;
         self.prepared[prepared.0].run(&self.device, weights, tokens, position, readback)
-    }
-
-    /// Frees all weights, plans and the cache: what a measurement made.
-    fn forget(&mut self) {
-        self.prepared.clear();
-        self.weights.clear();
-        self.cache = None;
     }
 
     /// Waits until everything that was submitted is done; reports what the device refused meanwhile.

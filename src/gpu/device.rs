@@ -1,7 +1,8 @@
 //! The adapter, its device and queue, and the count of everything that is made on it.
 
 use crate::executor::{AdapterInfo, Counts};
-use crate::kernels::Variants;
+use crate::kernels::Tuning;
+use crate::kernels::tuning::Vendor;
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct GpuOptions {
     /// A lower limit for one binding than the adapter's: for tests of matrices in parts.
     pub binding_limit: Option<u64>,
-    /// Kernels to use without measuring: for tests and comparisons.
-    pub variants: Option<Variants>,
+    /// Which kernels are used, rather than those that adapters of this kind begin with.
+    pub tuning: Option<Tuning>,
 }
 
 /// A device and what was done on it.
@@ -128,6 +129,15 @@ impl Device {
             variants: String::new(),
             timestamps: self.has_timestamps(),
         }
+    }
+
+    /// Who made it.
+    pub fn vendor(&self) -> Vendor {
+        if self.adapter.device_type == wgpu::DeviceType::Cpu {
+            return Vendor::Software;
+        }
+        let AdapterInfo { name, driver, .. } = self.info();
+        Vendor::of(&format!("{name} {driver}"), self.adapter.vendor)
     }
 
     /// Whether passes can be timed on the device's own clock.

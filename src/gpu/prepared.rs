@@ -46,7 +46,7 @@ pub struct Ready {
 pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowered> {
     let mut dispatches = Vec::new();
     for (step, recorded) in plan.steps.iter().enumerate() {
-        let lowered = kernels::lower(plan, catalogue, recorded, gpu.variants)?;
+        let lowered = kernels::lower(plan, catalogue, recorded, &gpu.tuning)?;
         dispatches.extend(lowered.into_iter().map(|dispatch| (step, dispatch)));
     }
     let device = &gpu.device;

@@ -1,12 +1,13 @@
 //! A step of a plan -> the dispatches that carry it out, still without a device.
 
+use super::tuning::{Choice, Tuning};
 use super::{
     Kernel, argmax, attention, attention_decode, embed, heads, last_row, layer_norm, matmul, matvec, pointwise,
     rms_norm, rope, store,
 };
 use crate::format::BLOCK;
 use crate::plan::{Live, Plan, Side, Step, Tensor, View};
-use crate::weights::{Catalogue, WeightId};
+use crate::weights::{Catalogue, Layout, WeightId};
 use crate::{Error, Result};
 
 /// Values of `override` constants by name. `WORKGROUP` is given by the kernel.
@@ -106,41 +107,14 @@ pub enum Variant {
     Lane,
 }
 
-impl Variant {
-    /// Both, for tests and for the measurement.
-    pub const ALL: [Variant; 2] = [Variant::Shared, Variant::Lane];
+impl Choice for Variant {
+    const ALL: &'static [Variant] = &[Variant::Shared, Variant::Lane];
 
-    /// As reports name it.
-    pub fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Variant::Shared => "shared",
             Variant::Lane => "lane",
         }
-    }
-}
-
-/// The variants to use, as measured on the adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Variants {
-    /// Lanes that share four rows of a matrix, in matmuls of one row: a power of two up to 64.
-    pub team: u32,
-    /// Of matmuls of several rows.
-    pub matmul: Variant,
-    /// Of attention.
-    pub attention: Variant,
-}
-
-impl Variants {
-    /// What suits a kind of adapter.
-    pub fn all(variant: Variant) -> Variants {
-        let team = if variant == Variant::Lane { 1 } else { 16 };
-        Variants { team, matmul: variant, attention: variant }
-    }
-}
-
-impl Default for Variants {
-    fn default() -> Variants {
-        Variants::all(Variant::Shared)
     }
 }
 
@@ -153,8 +127,8 @@ pub fn stride(plan: &Plan, tensor: Tensor) -> u32 {
 ///
 /// # Errors
 /// Where a shape passes what the kernels can do within WebGPU's default limits.
-pub fn lower(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variants) -> Result<Vec<Dispatch>> {
-    let dispatches = dispatches(plan, catalogue, step, variants)?;
+pub fn lower(plan: &Plan, catalogue: &Catalogue, step: &Step, tuning: &Tuning) -> Result<Vec<Dispatch>> {
+    let dispatches = dispatches(plan, catalogue, step, tuning)?;
     match dispatches.iter().find(|dispatch| dispatch.grid.y > 1 && !dispatch.kernel.folds()) {
         None => Ok(dispatches),
         Some(Dispatch { kernel, .. }) => {
@@ -164,8 +138,9 @@ pub fn lower(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variants
     }
 }
 
-fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variants) -> Result<Vec<Dispatch>> {
+fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, tuning: &Tuning) -> Result<Vec<Dispatch>> {
     let one = |dispatch| Ok(vec![dispatch]);
+    let team = |layout: &Layout, part: usize| tuning.team(layout, &layout.parts[part]);
     match step {
         Step::Embed { table, index, combine, y } => {
             Ok(embed::lower(plan, (*table, catalogue.layout(*table)), *index, *combine, *y))
@@ -177,8 +152,15 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variant
             let layout = catalogue.layout(*matrix);
             let input = matvec::Input { x: *x, norm: norm.as_ref() };
             let part = |place| match plan.rows_of(y.tensor) {
-                1 => matvec::lower(plan, &input, (*matrix, layout, place), *epilogue, *y, variants.team),
-                _ => matmul::lower(plan, *x, (*matrix, layout, place), *epilogue, *y, variants.matmul),
+                1 => matvec::lower(plan, &input, (*matrix, layout, place), *epilogue, *y, team(layout, place)),
+                _ => matmul::lower(
+                    plan,
+                    *x,
+                    (*matrix, layout, place),
+                    *epilogue,
+                    *y,
+                    tuning.matmul(layout, &layout.parts[place]),
+                ),
             };
             Ok((0..layout.parts.len()).map(part).collect())
         }
@@ -186,13 +168,13 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variant
             check_whole(plan, catalogue, *x, *matrix)?;
             let input = matvec::Input { x: *x, norm: norm.as_ref() };
             let matrix = (*matrix, catalogue.layout(*matrix));
-            one(matvec::lower_gated(&input, matrix, (*bias, *activation), *y, variants.team))
+            one(matvec::lower_gated(&input, matrix, (*bias, *activation), *y, team(matrix.1, 0)))
         }
         Step::MatmulHeads { x, norm, matrix, bias, rotation, layer, y } => {
             check_whole(plan, catalogue, *x, *matrix)?;
             let input = matvec::Input { x: *x, norm: norm.as_ref() };
             let matrix = (*matrix, catalogue.layout(*matrix));
-            one(matvec::lower_heads(plan, &input, matrix, *bias, *rotation, *layer, *y, variants.team))
+            one(matvec::lower_heads(plan, &input, matrix, *bias, *rotation, *layer, *y, team(matrix.1, 0)))
         }
         Step::Pointwise { x, epilogue, y } => one(pointwise::lower(plan, *x, *epilogue, *y)),
         Step::Rope { x, table, head_width, rotary, pairing, y } => {
@@ -205,10 +187,11 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, variants: Variant
         }
         Step::Attention { q, layer, heads, scale, y } => {
             attention::check_head(plan.cache)?;
+            let variant = tuning.attention(plan.rows_of(*y), *heads, plan.cache);
             if plan.rows_of(*y) == 1 {
-                return Ok(attention_decode::lower(plan, *q, *layer, *heads, *scale, *y, variants.attention));
+                return Ok(attention_decode::lower(plan, *q, *layer, *heads, *scale, *y, variant));
             }
-            one(attention::lower(plan, *q, *layer, *heads, *scale, *y, variants.attention))
+            one(attention::lower(plan, *q, *layer, *heads, *scale, *y, variant))
         }
         Step::LastRow { x, y } => one(last_row::lower(plan, *x, *y)),
         Step::Argmax { x, y } => one(argmax::lower(plan, *x, *y)),
@@ -229,11 +212,11 @@ mod tests {
     use super::*;
     use crate::format::Format;
     use crate::plan::{Activation, Builder, CacheShape};
-    use crate::weights::{Layout, Shape};
+    use crate::weights::Shape;
 
     #[test]
     fn more_workgroups_than_x_holds_are_folded_or_refused() {
-        const WIDTH: u32 = 1 << 23;
+        const WIDTH: u32 = 1 << 25;
         let mut catalogue = Catalogue::default();
         let layout = Layout::new(Format::Q4, Shape::Matrix { outputs: WIDTH, inputs: 32 }, 1 << 30).unwrap();
         let matrix = catalogue.add("wide", layout);
@@ -242,9 +225,9 @@ mod tests {
         let y = p.matmul("y", x, matrix);
         let y = p.activate("z", y, Activation::Relu);
         let plan = p.finish(y);
-        let lowered = |step: &Step| lower(&plan, &catalogue, step, Variants::default());
+        let lowered = |step: &Step| lower(&plan, &catalogue, step, &Tuning::default());
         let grid = lowered(&plan.steps[0]).unwrap()[0].grid;
-        assert!(grid.y > 1 && grid.x <= MOST_GROUPS && grid.x * grid.y * 16 >= WIDTH, "{grid:?}");
+        assert!(grid.y > 1 && grid.x <= MOST_GROUPS && grid.x * grid.y * 256 >= WIDTH, "{grid:?}");
         let error = lowered(&plan.steps[1]).unwrap_err();
         assert_eq!(error.to_string(), "pointwise would need more than 65535 workgroups for a row");
     }

@@ -4,6 +4,7 @@
 //! A team of lanes takes four rows of the matrix. How many lanes make a team is what differs by adapter: GPUs like 8 to 32
 //! that read neighbouring blocks, software rasterisers one, which needs no barrier.
 
+use super::tuning::Choice;
 use super::{Binding::*, CacheFormat, Constants, Dispatch, Grid, Kernel, Resource, pointwise, stride};
 use crate::plan::{Activation, CacheShape, Combine, Epilogue, Norm, Pairing, Plan, Rotation, Tensor, View};
 use crate::weights::{Layout, Part, WeightId};
@@ -79,6 +80,47 @@ pub const MATVEC_GATED: Kernel = kernel!("matvec_gated", workgroup 64, Params, [
     Read("x"), Read("gain"), Read("shift"), Read("bias"), Write("y"),
 ]);
 
+/// How many lanes share four rows of a matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[expect(missing_docs, reason = "the number is the name")]
+pub enum Team {
+    T1 = 1,
+    T4 = 4,
+    T8 = 8,
+    #[default]
+    T16 = 16,
+    T32 = 32,
+    T64 = 64,
+}
+
+impl Team {
+    /// The greatest that has not more lanes, nor more than `most`.
+    #[must_use]
+    pub fn within(self, most: u32) -> Team {
+        let fitting = Team::ALL.iter().copied().filter(|team| *team <= self && team.lanes() <= most);
+        fitting.max().unwrap_or(Team::T1)
+    }
+
+    fn lanes(self) -> u32 {
+        self as u32
+    }
+}
+
+impl Choice for Team {
+    const ALL: &'static [Team] = &[Team::T1, Team::T4, Team::T8, Team::T16, Team::T32, Team::T64];
+
+    fn name(self) -> &'static str {
+        match self {
+            Team::T1 => "1",
+            Team::T4 => "4",
+            Team::T8 => "8",
+            Team::T16 => "16",
+            Team::T32 => "32",
+            Team::T64 => "64",
+        }
+    }
+}
+
 /// What goes in: a row, and the norm that is applied to it.
 pub struct Input<'a> {
     /// The row.
@@ -105,19 +147,19 @@ impl Input<'_> {
         [Resource::Tensor(self.x.tensor), gain, shift]
     }
 
-    fn constants(&self, team: u32) -> Constants {
+    fn constants(&self, team: Team) -> Constants {
         let norm = match self.norm {
             None => 0.0,
             Some(Norm::Rms { .. }) => 1.0,
             Some(Norm::Layer { .. }) => 2.0,
         };
-        vec![("NORM", norm), ("TEAM", f64::from(team))]
+        vec![("NORM", norm), ("TEAM", f64::from(team.lanes()))]
     }
 }
 
 /// Workgroups of teams of `team` lanes, four rows each.
-fn grid(quads: u32, team: u32, y: Tensor) -> Grid {
-    Grid::new(quads.div_ceil(MATVEC.workgroup / team), y, 1)
+fn grid(quads: u32, team: Team, y: Tensor) -> Grid {
+    Grid::new(quads.div_ceil(MATVEC.workgroup / team.lanes()), y, 1)
 }
 
 /// `y = epilogue(matrix norm(x))` by one part of the matrix.
@@ -127,7 +169,7 @@ pub fn lower(
     (weight, layout, place): (WeightId, &Layout, usize),
     epilogue: Epilogue,
     y: View,
-    team: u32,
+    team: Team,
 ) -> Dispatch {
     let Part { first_output, outputs, .. } = layout.parts[place];
     let quads = outputs.div_ceil(4);
@@ -150,7 +192,7 @@ pub fn lower_gated(
     (weight, layout): (WeightId, &Layout),
     (bias, activation): (Option<WeightId>, Activation),
     y: Tensor,
-    team: u32,
+    team: Team,
 ) -> Dispatch {
     let outputs = layout.outputs / 2;
     let quads = outputs.div_ceil(2);
@@ -187,7 +229,7 @@ pub fn lower_heads(
     rotation: Option<Rotation>,
     layer: u32,
     y: Tensor,
-    team: u32,
+    team: Team,
 ) -> Dispatch {
     let quads = layout.outputs / 4;
     let heads = plan.info(y).width / plan.cache.head_width;

@@ -25,10 +25,12 @@ pub mod pointwise;
 pub mod rms_norm;
 pub mod rope;
 pub mod store;
+pub mod tuning;
 
 pub use cache::{CACHE_TILE, CacheFormat};
-pub use dispatch::{Constants, Dispatch, Grid, Reach, Resource, Variant, Variants, lower, stride};
+pub use dispatch::{Constants, Dispatch, Grid, Reach, Resource, Variant, lower, stride};
 pub use reference::{Rows, RowsMut};
+pub use tuning::Tuning;
 pub use work::{Setting, Work};
 
 use crate::format::Format;

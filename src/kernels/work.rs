@@ -222,7 +222,7 @@ fn reads_what_it_writes(step: &Step) -> bool {
 mod tests {
     use super::*;
     use crate::format::Format;
-    use crate::kernels::{Variants, lower};
+    use crate::kernels::{Tuning, lower};
     use crate::plan::Builder;
     use crate::weights::{Catalogue, Shape};
 
@@ -252,7 +252,7 @@ mod tests {
         let weight = |weight| (catalogue.name(weight), catalogue.layout(weight));
         let setting = Setting { plan: &plan, weight: &weight, cache: CacheFormat::F16, live };
         let each = plan.steps.iter().flat_map(|step| {
-            let dispatches = lower(&plan, catalogue, step, Variants::default()).unwrap();
+            let dispatches = lower(&plan, catalogue, step, &Tuning::default()).unwrap();
             dispatches.into_iter().map(move |dispatch| Work::new(&setting, step, &dispatch))
         });
         each.collect()

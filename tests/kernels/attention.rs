@@ -2,6 +2,7 @@
 
 use crate::{Bench, agree, plan};
 use oriel::executor::Readback;
+use oriel::kernels::tuning::Choice;
 use oriel::kernels::{CacheFormat, Variant};
 use oriel::plan::{CacheShape, Plan, View};
 use pollster::block_on;
@@ -63,7 +64,7 @@ impl Case {
 
 /// Every shape in every format of the cache and every variant.
 fn cases(shapes: &[(u32, u32, u32)], context: u32) -> Vec<Case> {
-    let kinds = CacheFormat::ALL.iter().flat_map(|format| Variant::ALL.map(|variant| (*format, variant)));
+    let kinds = CacheFormat::ALL.iter().flat_map(|format| Variant::ALL.iter().map(|variant| (*format, *variant)));
     let shape = |&(heads, kv_heads, head_width), (format, variant)| {
         let cache = CacheShape { layers: 2, kv_heads, head_width, context };
         Case { heads, cache, format, variant }

@@ -4,7 +4,8 @@ use crate::{Bench, agree, plan};
 use oriel::format::Format;
 use oriel::fuse::fuse;
 use oriel::gpu::GpuOptions;
-use oriel::kernels::{CacheFormat, Variant, Variants};
+use oriel::kernels::matvec::Team;
+use oriel::kernels::{CacheFormat, Tuning, Variant};
 use oriel::plan::{CacheShape, Pairing, Step};
 
 #[test]
@@ -53,12 +54,12 @@ fn heads_with_and_without_norms_and_rotation() {
 /// In passes of one row the matmul of all heads splits them itself, but for odd heads.
 #[test]
 fn heads_of_a_matmul() {
-    for (format, team) in [(CacheFormat::F32, 1), (CacheFormat::F16, 16)] {
+    for (format, team) in [(CacheFormat::F32, Team::T1), (CacheFormat::F16, Team::T16)] {
         for (matrix, heads, kv_heads, head_width) in
             [(Format::F32, 1, 1, 8), (Format::Q4, 9, 3, 64), (Format::Q8, 4, 1, 80), (Format::F16, 2, 2, 6)]
         {
-            let variants = Some(Variants { team, ..Variants::default() });
-            let mut bench = Bench::with(GpuOptions { variants, ..GpuOptions::default() });
+            let tuning = Some(Tuning::default().with_team(team));
+            let mut bench = Bench::with(GpuOptions { tuning, ..GpuOptions::default() });
             let (context, inputs) = (130, 100);
             let cache = CacheShape { layers: 2, kv_heads, head_width, context };
             bench.cache(cache, format);

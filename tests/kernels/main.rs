@@ -11,7 +11,9 @@ use oriel::executor::{Executor, Prepared, Readback};
 use oriel::format::{Format, pack};
 use oriel::fuse::fuse;
 use oriel::gpu::GpuOptions;
-use oriel::kernels::{CacheFormat, Variant, Variants, argmax};
+use oriel::kernels::matvec::Team;
+use oriel::kernels::tuning::Choice;
+use oriel::kernels::{CacheFormat, Tuning, Variant, argmax};
 use oriel::plan::{Activation, Builder, CacheShape, Combine, Epilogue, Output, Pairing, Plan, Step, View};
 use oriel::weights::{Catalogue, Layout, Shape, Sink, WeightId};
 use pollster::block_on;
@@ -29,7 +31,7 @@ struct Bench {
 
 impl Bench {
     fn new(variant: Variant, binding_limit: Option<u64>) -> Bench {
-        Bench::with(GpuOptions { binding_limit, variants: Some(Variants::all(variant)) })
+        Bench::with(GpuOptions { binding_limit, tuning: Some(Tuning::all(variant)) })
     }
 
     fn with(options: GpuOptions) -> Bench {
@@ -190,7 +192,7 @@ fn norms() {
 
 #[test]
 fn matmul_in_every_format_and_variant() {
-    for variant in Variant::ALL {
+    for &variant in Variant::ALL {
         let mut bench = Bench::new(variant, Some(SMALL_BINDING));
         for format in Format::ALL {
             for (outputs, inputs, rows) in [
@@ -219,11 +221,9 @@ fn matmul_in_every_format_and_variant() {
 /// Teams of every size, so that each divides the lanes and the blocks in another way.
 #[test]
 fn norms_and_gates_in_matmuls_of_one_row() {
-    for team in [1, 2, 8, 16, 64] {
-        let mut bench = Bench::with(GpuOptions {
-            variants: Some(Variants { team, ..Variants::default() }),
-            ..GpuOptions::default()
-        });
+    for &team in Team::ALL {
+        let mut bench =
+            Bench::with(GpuOptions { tuning: Some(Tuning::default().with_team(team)), ..GpuOptions::default() });
         for (format, inputs, hidden) in
             [(Format::F32, 33, 5), (Format::F16, 576, 30), (Format::Q8, 100, 17), (Format::Q4, 1000, 64)]
         {
@@ -255,7 +255,7 @@ fn norms_and_gates_in_matmuls_of_one_row() {
                 });
                 let fused = fuse(&plain, &bench.catalogue);
                 assert_eq!(fused.steps.len(), 2, "a matmul and the choice: {}", fused.describe(&bench.catalogue));
-                let what = format!("team {team}, {format:?}, norm {norm}, bias {with_bias}, gated {gated}");
+                let what = format!("team {team:?}, {format:?}, norm {norm}, bias {with_bias}, gated {gated}");
                 agree(&what, bench.apart(&fused, &[x], y, 1, 0));
                 let values = bench.random.values(inputs as usize);
                 let cpu = &mut bench.executors[1];
@@ -274,7 +274,7 @@ fn norms_and_gates_in_matmuls_of_one_row() {
 #[test]
 fn epilogues_alone_and_in_matmuls() {
     use Activation::{GeluErf, GeluTanh, Identity, Relu, Silu};
-    for variant in Variant::ALL {
+    for &variant in Variant::ALL {
         let mut bench = Bench::new(variant, None);
         let (matrix, bias) = (bench.matrix(Format::Q8, 37, 64), bench.vector(37));
         for (activation, combine, with_bias, rows) in [

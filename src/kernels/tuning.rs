@@ -1,0 +1,270 @@
+//! Which of a kernel's ways suits a shape on an adapter: what was measured there and, where nothing was, what is usual on
+//! adapters of its kind.
+
+mod json;
+mod starts;
+
+pub use json::{VERSION, is_of};
+pub use starts::Vendor;
+
+use super::Variant;
+use super::matvec::Team;
+use crate::format::BLOCK;
+use crate::plan::{CacheShape, Plan, Step};
+use crate::weights::{Catalogue, Layout, Part};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+/// A way to carry out a kind of step, of which a measurement takes one.
+pub trait Choice: Copy + PartialEq + Debug + 'static {
+    /// Every one that there is.
+    const ALL: &'static [Self];
+
+    /// Tunings are kept and forced by it: it stays what it is.
+    fn name(self) -> &'static str;
+}
+
+/// The kinds of steps that can be carried out in several ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A matrix times one row, with whatever is joined to it.
+    Matvec,
+    /// A matrix times several rows.
+    Matmul,
+    /// Attention of one row.
+    AttentionDecode,
+    /// Attention of several rows.
+    Attention,
+}
+
+impl Kind {
+    /// Every kind, in the order of reports.
+    pub const ALL: [Kind; 4] = [Kind::Matvec, Kind::Matmul, Kind::AttentionDecode, Kind::Attention];
+
+    /// As tunings name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Matvec => "matvec",
+            Kind::Matmul => "matmul",
+            Kind::AttentionDecode => "attention_decode",
+            Kind::Attention => "attention",
+        }
+    }
+}
+
+/// One thing to choose for: a kind of step over a shape.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    /// The kind.
+    pub kind: Kind,
+    /// `q4 1536x576`, outputs before inputs, of a matrix; `9/3x64`, heads, those of the cache and their width, of attention.
+    pub shape: String,
+}
+
+impl Subject {
+    /// A part of a matrix that multiplies `rows` rows.
+    pub fn matrix(rows: u32, part: &Part, inputs: u32) -> Subject {
+        let kind = if rows == 1 { Kind::Matvec } else { Kind::Matmul };
+        Subject { kind, shape: format!("{} {}x{inputs}", part.format.name(), part.outputs) }
+    }
+
+    /// Attention of `rows` rows of `heads` heads.
+    pub fn attention(rows: u32, heads: u32, cache: CacheShape) -> Subject {
+        let kind = if rows == 1 { Kind::AttentionDecode } else { Kind::Attention };
+        Subject { kind, shape: format!("{heads}/{}x{}", cache.kv_heads, cache.head_width) }
+    }
+
+    /// What has to be chosen to carry out a step: of a matrix in parts, for each.
+    pub fn of(plan: &Plan, catalogue: &Catalogue, step: &Step) -> Vec<Subject> {
+        if let Step::Attention { heads, y, .. } = step {
+            return vec![Subject::attention(plan.rows_of(*y), *heads, plan.cache)];
+        }
+        let (Some(matrix), Some(y)) = (step.matrix(), step.output()) else { return Vec::new() };
+        let layout = catalogue.layout(matrix);
+        layout.parts.iter().map(|part| Subject::matrix(plan.rows_of(y), part, layout.inputs)).collect()
+    }
+}
+
+/// What is taken for each shape of a kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choices<C> {
+    /// For a shape that was not measured.
+    pub usual: C,
+    /// By [`Subject::shape`].
+    by_shape: BTreeMap<String, C>,
+}
+
+impl<C: Choice> Choices<C> {
+    /// The same for every shape.
+    pub fn all(usual: C) -> Choices<C> {
+        Choices { usual, by_shape: BTreeMap::new() }
+    }
+
+    fn get(&self, subject: &Subject) -> C {
+        self.by_shape.get(&subject.shape).copied().unwrap_or(self.usual)
+    }
+}
+
+/// The choices of a kind, by their names.
+trait Table {
+    fn names(&self) -> Vec<&'static str>;
+    fn usual(&self) -> &'static str;
+    fn by_shape(&self) -> Vec<(&str, &'static str)>;
+    /// For one shape or, without one, for all that were not measured; false for a name that there is not.
+    fn choose(&mut self, shape: Option<&str>, name: &str) -> bool;
+}
+
+impl<C: Choice> Table for Choices<C> {
+    fn names(&self) -> Vec<&'static str> {
+        C::ALL.iter().map(|choice| choice.name()).collect()
+    }
+
+    fn usual(&self) -> &'static str {
+        self.usual.name()
+    }
+
+    fn by_shape(&self) -> Vec<(&str, &'static str)> {
+        self.by_shape.iter().map(|(shape, choice)| (shape.as_str(), choice.name())).collect()
+    }
+
+    fn choose(&mut self, shape: Option<&str>, name: &str) -> bool {
+        let Some(choice) = C::ALL.iter().find(|choice| choice.name() == name) else { return false };
+        match shape {
+            Some(shape) => drop(self.by_shape.insert(shape.to_string(), *choice)),
+            None => self.usual = *choice,
+        }
+        true
+    }
+}
+
+/// The choices on an adapter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tuning {
+    /// Of [`Kind::Matvec`].
+    pub matvec: Choices<Team>,
+    /// Of [`Kind::Matmul`].
+    pub matmul: Choices<Variant>,
+    /// Of [`Kind::AttentionDecode`].
+    pub attention_decode: Choices<Variant>,
+    /// Of [`Kind::Attention`].
+    pub attention: Choices<Variant>,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning::all(Variant::Shared)
+    }
+}
+
+impl Tuning {
+    /// One kind of kernels throughout.
+    pub fn all(variant: Variant) -> Tuning {
+        Tuning {
+            matvec: Choices::all(if variant == Variant::Lane { Team::T1 } else { Team::default() }),
+            matmul: Choices::all(variant),
+            attention_decode: Choices::all(variant),
+            attention: Choices::all(variant),
+        }
+    }
+
+    /// The same with other teams for matrices that multiply one row.
+    #[must_use]
+    pub fn with_team(self, team: Team) -> Tuning {
+        Tuning { matvec: Choices::all(team), ..self }
+    }
+
+    /// Lanes for four rows of a part of a matrix; where it was not measured, no more than there are blocks in a row.
+    pub fn team(&self, layout: &Layout, part: &Part) -> Team {
+        let subject = Subject::matrix(1, part, layout.inputs);
+        match self.matvec.by_shape.get(&subject.shape) {
+            Some(team) => *team,
+            None => self.matvec.usual.within(layout.inputs.div_ceil(BLOCK)),
+        }
+    }
+
+    /// For a part of a matrix that multiplies several rows.
+    pub fn matmul(&self, layout: &Layout, part: &Part) -> Variant {
+        self.matmul.get(&Subject::matrix(2, part, layout.inputs))
+    }
+
+    /// For attention of `rows` rows.
+    pub fn attention(&self, rows: u32, heads: u32, cache: CacheShape) -> Variant {
+        let subject = Subject::attention(rows, heads, cache);
+        let choices = if rows == 1 { &self.attention_decode } else { &self.attention };
+        choices.get(&subject)
+    }
+
+    /// The names to choose from.
+    pub fn names(&self, kind: Kind) -> Vec<&'static str> {
+        self.table(kind).names()
+    }
+
+    /// What is taken where nothing was measured.
+    pub fn usual(&self, kind: Kind) -> &'static str {
+        self.table(kind).usual()
+    }
+
+    /// What was chosen, if anything was.
+    pub fn chosen(&self, subject: &Subject) -> Option<&'static str> {
+        let chosen = self.table(subject.kind).by_shape();
+        chosen.into_iter().find(|(shape, _)| *shape == subject.shape).map(|(_, name)| name)
+    }
+
+    /// Takes the choice of that name for a shape.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a name that there is not; it says which there are.
+    pub fn choose(&mut self, subject: &Subject, name: &str) -> Result<()> {
+        self.choose_for(subject.kind, Some(&subject.shape), name)
+    }
+
+    /// Takes the choice of that name for shapes of the kind that were not measured.
+    ///
+    /// # Errors
+    /// As [`choose`](Tuning::choose).
+    pub fn choose_usual(&mut self, kind: Kind, name: &str) -> Result<()> {
+        self.choose_for(kind, None, name)
+    }
+
+    fn choose_for(&mut self, kind: Kind, shape: Option<&str>, name: &str) -> Result<()> {
+        if self.table_mut(kind).choose(shape, name) {
+            return Ok(());
+        }
+        let (kind, place, names) = (kind.name(), shape.unwrap_or("usual"), self.names(kind).join(", "));
+        Err(Error::Option(format!("tuning: {kind}, {place}: {name:?} is no way to do it; supported: {names}")))
+    }
+
+    fn table(&self, kind: Kind) -> &dyn Table {
+        match kind {
+            Kind::Matvec => &self.matvec,
+            Kind::Matmul => &self.matmul,
+            Kind::AttentionDecode => &self.attention_decode,
+            Kind::Attention => &self.attention,
+        }
+    }
+
+    fn table_mut(&mut self, kind: Kind) -> &mut dyn Table {
+        match kind {
+            Kind::Matvec => &mut self.matvec,
+            Kind::Matmul => &mut self.matmul,
+            Kind::AttentionDecode => &mut self.attention_decode,
+            Kind::Attention => &mut self.attention,
+        }
+    }
+
+    /// In words: what is taken of each kind, the usual first.
+    pub fn summary(&self) -> String {
+        let kind = |kind: Kind| {
+            let table = self.table(kind);
+            let mut names = vec![table.usual()];
+            for (_, name) in table.by_shape() {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+            format!("{} {}", kind.name(), names.join("/"))
+        };
+        Kind::ALL.map(kind).join(", ")
+    }
+}
