@@ -5,7 +5,7 @@ use super::{Binding::*, Dispatch, Grid, Kernel, Resource, Rows, RowsMut, Variant
 use crate::plan::{CacheShape, Plan, Side, Tensor, View};
 use crate::{Error, Result};
 
-/// The parameters of a workgroup per head.
+/// The parameters of a workgroup per tile.
 mod shared {
     params! {
         struct Params {
@@ -16,9 +16,9 @@ mod shared {
 
     use crate::kernels::{Binding::*, Kernel};
 
-    /// A workgroup per head, scores through shared memory.
+    /// `shaders/attention.wgsl`: a workgroup per tile of queries.
     pub const ATTENTION: Kernel =
-        kernel!("attention", workgroup 64, Params, [Read("q"), Read("keys"), Read("values"), Write("y")]);
+        kernel!("attention", workgroup 128, Params, [Read("q"), Read("keys"), Read("values"), Write("y")]);
 
     pub fn params(lane: &super::Params) -> Vec<u8> {
         let super::Params { head_width, group, words, capacity, q_start, q_stride, y_stride, scale, .. } = *lane;
@@ -35,9 +35,12 @@ params! {
 
 pub use shared::ATTENTION;
 
-/// An invocation per head.
+/// `shaders/attention_lane.wgsl`: an invocation per head.
 pub const ATTENTION_LANE: Kernel =
     kernel!("attention_lane", workgroup 32, Params, [Read("q"), Read("keys"), Read("values"), Write("y")]);
+
+/// Queries in a tile: rows times heads that share keys and values.
+const TILE_QUERIES: u32 = 32;
 
 /// Values in the widest head that the kernels have room for.
 pub const WIDEST_HEAD: u32 = 256;
@@ -70,8 +73,14 @@ pub fn lower(plan: &Plan, q: View, layer: u32, heads: u32, scale: f32, y: Tensor
         y_stride: stride(plan, y),
         scale,
     };
+    let mut constants = Vec::new();
     let (kernel, params, grid) = match variant {
-        Variant::Shared => (&ATTENTION, shared::params(&params), Grid::new(heads, y, 1)),
+        Variant::Shared => {
+            let parts = params.group.div_ceil(TILE_QUERIES);
+            let group = params.group.div_ceil(parts);
+            constants.extend([("WORDS", f64::from(params.words)), ("GROUP", f64::from(group))]);
+            (&ATTENTION, shared::params(&params), Grid::new(kv_heads * parts, y, TILE_QUERIES / group))
+        }
         Variant::Lane => {
             let groups = (rows * heads).div_ceil(ATTENTION_LANE.workgroup);
             (&ATTENTION_LANE, bytemuck::bytes_of(&params).to_vec(), Grid::new(groups, y, rows))
@@ -79,7 +88,7 @@ pub fn lower(plan: &Plan, q: View, layer: u32, heads: u32, scale: f32, y: Tensor
     };
     Dispatch {
         kernel,
-        constants: Vec::new(),
+        constants,
         params,
         resources: vec![
             Resource::Tensor(q.tensor),

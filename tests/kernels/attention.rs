@@ -74,7 +74,7 @@ fn cases(shapes: &[(u32, u32, u32)], context: u32) -> Vec<Case> {
 
 #[test]
 fn attention_of_one_row() {
-    let shapes = [(1, 1, 2), (6, 2, 12), (4, 4, 30), (9, 3, 64), (11, 1, 80), (3, 1, 256)];
+    let shapes = [(1, 1, 2), (6, 2, 12), (4, 4, 30), (9, 3, 64), (11, 1, 80), (41, 1, 4), (3, 1, 256)];
     for case in cases(&shapes, 770) {
         let positions = [0, 1, 63, 64, 65, 127, 255, 256, 257, 511, 512, 513, 769];
         case.check(&mut case.bench(), 1, &positions);
@@ -90,7 +90,8 @@ fn attention_of_one_row_over_more_than_the_splits_hold() {
 
 #[test]
 fn attention_of_several_rows() {
-    let shapes = [(1, 1, 2, 5), (6, 2, 12, 3), (4, 4, 30, 70), (9, 3, 64, 5), (7, 1, 80, 33), (2, 1, 256, 2)];
+    let shapes =
+        [(1, 1, 2, 5), (6, 2, 12, 3), (4, 4, 30, 70), (9, 3, 64, 5), (7, 1, 80, 33), (41, 1, 4, 3), (2, 1, 256, 2)];
     for (heads, kv_heads, head_width, rows) in shapes {
         for case in cases(&[(heads, kv_heads, head_width)], 300) {
             let positions = [0, 1, 63, 64, 65, 129 - rows, 256 - rows, 300 - rows];
