@@ -3,13 +3,14 @@
 //! The scripts run in an environment of their own, with the packages of `tests/golden/requirements.txt`. Only who
 //! changes golden files needs this; the tests read what is committed.
 
-use crate::process::{at_root, run, run_long, say};
-use crate::setup::{model, node};
-use crate::{paths, stamp};
-use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
+use crate::paths;
+use crate::process::{at_root, run, say};
+use crate::setup::{model, node, python};
+use anyhow::{Result, bail};
+use std::path::Path;
 
-/// Every script under `tests/`, with the arguments of each of its runs; `MODEL` stands for the demo model's path.
+/// Every script under `tests/` that makes golden files, with the arguments of each of its runs; `MODEL` stands for the demo
+/// model's path.
 const RUNS: [(&str, &[&str]); 5] = [
     ("tests/golden/gguf_types.py", &[]),
     ("tests/golden/make.py", &["small"]),
@@ -32,7 +33,7 @@ pub fn run_scripts(names: &[String]) -> Result<()> {
     let model = model::bring()?;
     // One script asks an npm package too.
     node::bring()?;
-    let python = environment(&paths::root().join("tests/golden/requirements.txt"))?;
+    let python = python::environment("golden-python", &paths::root().join("tests/golden/requirements.txt"))?;
     for (script, arguments) in runs {
         say(format!("running {script} {}", arguments.join(" ")));
         let arguments = arguments.iter().map(|word| if *word == MODEL { model.as_path() } else { Path::new(word) });
@@ -41,30 +42,15 @@ pub fn run_scripts(names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The Python of an environment with these requirements, made or brought up to date if they changed.
-fn environment(requirements: &Path) -> Result<PathBuf> {
-    let folder = paths::scratch().join("golden-python");
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let digest = stamp::Inputs::default().file(requirements)?.digest();
-    if python.exists() && stamp::is_fresh("golden-python", &digest) {
-        return Ok(python);
-    }
-    say("making a Python environment for the golden scripts");
-    run(at_root(model::python()?).args(["-m", "venv"]).arg(&folder)).context("python3 -m venv failed")?;
-    let mut pip = at_root(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    run_long(pip.arg(requirements), "installing Python packages")?;
-    stamp::record("golden-python", &digest)?;
-    Ok(python)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stamp;
 
     #[test]
     fn every_script_is_listed() {
-        let files = stamp::files_under(&paths::root().join("tests"), &["node_modules"]).expect("tests/ can be read");
+        let files =
+            stamp::files_under(&paths::root().join("tests"), &["node_modules", "peers"]).expect("tests/ can be read");
         for script in files.iter().filter(|path| path.extension().is_some_and(|ending| ending == "py")) {
             let text = std::fs::read_to_string(script).expect("scripts are UTF-8");
             let listed = RUNS.iter().any(|(listed, _)| script.ends_with(listed));

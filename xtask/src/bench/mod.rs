@@ -1,5 +1,6 @@
-//! From a model to one table of how fast it runs: natively, in Chromium and in Firefox.
+//! From a model to one table of how fast it runs: natively, in Chromium and in Firefox, and beside its peers.
 
+mod peers;
 mod table;
 
 use crate::process::{cargo, output_of, say};
@@ -26,27 +27,57 @@ pub struct Arguments {
     /// In headless Firefox, on the built page
     #[arg(long)]
     firefox: bool,
+    /// In headless Chromium beside wllama and transformers.js, by the page's clock: some 30 minutes on a rasteriser
+    #[arg(long)]
+    peers: bool,
+    /// Of --peers only these: oriel, wllama-1, wllama-2 (threads), transformers.js
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "peers")]
+    engines: Vec<String>,
+    /// Keep what an unfinished run of --peers has measured already
+    #[arg(long, requires = "peers")]
+    resume: bool,
     /// A .gguf file or a folder of safetensors [default: the demo model]
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// What float weights become: auto, f32, f16, q8 or q4
     #[arg(long, default_value = "auto")]
     precision: String,
-    /// Lengths of the prompts that are timed, in tokens
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [32, 128, 512])]
-    prefill: Vec<u32>,
-    /// Positions in the cache when decoding is timed
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [64, 1024])]
-    decode: Vec<u32>,
+    /// Lengths of the prompts that are timed, in tokens [default: 32,128,512; of --peers 128,512]
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    prefill: Option<Vec<u32>>,
+    /// Positions in the cache when decoding is timed [default: 64,1024; of --peers 64]
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    decode: Option<Vec<u32>>,
     /// Tokens of each answer
     #[arg(long, value_name = "N", default_value_t = 16)]
     new_tokens: u32,
-    /// How often each is timed
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    runs: u32,
+    /// How often each is timed [default: 3, of --peers 5]
+    #[arg(long, value_name = "N")]
+    runs: Option<u32>,
     /// Print one JSON object, with the report of each place, instead of the table
     #[arg(long)]
     json: bool,
+    /// Write that object to a file too
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+const PREFILL: [u32; 3] = [32, 128, 512];
+const DECODE: [u32; 2] = [64, 1024];
+const RUNS: u32 = 3;
+
+impl Arguments {
+    fn prefill(&self) -> &[u32] {
+        self.prefill.as_deref().unwrap_or(&PREFILL)
+    }
+
+    fn decode(&self) -> &[u32] {
+        self.decode.as_deref().unwrap_or(&DECODE)
+    }
+
+    fn runs(&self) -> u32 {
+        self.runs.unwrap_or(RUNS)
+    }
 }
 
 /// Measures in every place that was named, and prints what came out.
@@ -60,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let in_browser = arguments.browser || arguments.firefox;
     let mut reports = Map::new();
-    if arguments.native || !(arguments.swiftshader || in_browser) {
+    if arguments.native || !(arguments.swiftshader || in_browser || arguments.peers) {
         let adapter = vulkan::primary()?;
         reports.insert(adapter.name.into(), native(arguments, &model, &adapter)?);
     }
@@ -77,11 +108,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             }
         }
     }
+    if arguments.peers {
+        reports.extend(peers::measure(arguments, &model)?);
+    }
+    let table = table::of(&reports);
+    let object = json!({ "model": model.file_name().unwrap_or_default().to_string_lossy(), "reports": reports });
+    if let Some(file) = &arguments.save {
+        let text = serde_json::to_string_pretty(&object)?;
+        fs::write(file, text + "\n").with_context(|| format!("writing {}", file.display()))?;
+    }
     if arguments.json {
-        let name = model.file_name().unwrap_or_default().to_string_lossy();
-        println!("{}", json!({ "model": name, "reports": reports }));
+        println!("{object}");
     } else {
-        print!("{}", table::of(&reports));
+        print!("{table}");
     }
     Ok(())
 }
@@ -92,9 +131,9 @@ fn native(arguments: &Arguments, model: &Path, adapter: &vulkan::Adapter) -> Res
     let list = |sizes: &[u32]| sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     let mut command = cargo();
     command.args(["run", "--release", "--quiet", "--bin", "oriel", "--", "bench", "--json", "--model"]).arg(model);
-    command.args(["--precision", &arguments.precision, "--prefill", &list(&arguments.prefill)]);
-    command.args(["--decode", &list(&arguments.decode), "--new-tokens", &arguments.new_tokens.to_string()]);
-    command.args(["--runs", &arguments.runs.to_string()]).envs(adapter.environment());
+    command.args(["--precision", &arguments.precision, "--prefill", &list(arguments.prefill())]);
+    command.args(["--decode", &list(arguments.decode()), "--new-tokens", &arguments.new_tokens.to_string()]);
+    command.args(["--runs", &arguments.runs().to_string()]).envs(adapter.environment());
     parsed(&output_of(&mut command)?)
 }
 
@@ -126,8 +165,8 @@ impl Page {
         }
         say(format!("measuring in {name}"));
         let options = json!({
-            "precision": arguments.precision, "prefill": arguments.prefill, "decode": arguments.decode,
-            "newTokens": arguments.new_tokens, "runs": arguments.runs,
+            "precision": arguments.precision, "prefill": arguments.prefill(), "decode": arguments.decode(),
+            "newTokens": arguments.new_tokens, "runs": arguments.runs(),
         });
         node.arg("tests/page/bench.mjs").arg(name).arg(self.server.address()).arg(&self.model).arg(options.to_string());
         parsed(&output_of(&mut node)?)

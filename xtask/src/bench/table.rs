@@ -21,18 +21,22 @@ const COUNTS: [(&str, &str, f64); 11] = [
 const TITLE: usize = 26;
 const CELL: usize = 22;
 
+/// The report that others are compared with, where they were measured beside it.
+const OURS: &str = "oriel";
+
+/// A list of a report, the size of each of its rows, and what leads a row's title.
+const LISTS: [(&str, &str, &str); 2] = [("prefill", "tokens", "prefill of"), ("decode", "positions", "decode at")];
+
 /// The table: tokens a second as `median (least-greatest)`, then the counts, then what the adapters are.
 pub fn of(reports: &Map<String, Value>) -> String {
     let mut table = row("tokens a second", reports.keys().cloned());
-    for (list, size, title) in [("prefill", "tokens", "prefill of"), ("decode", "positions", "decode at")] {
+    for (list, size, title) in LISTS {
         for at in sizes(reports, list, size) {
-            let cells = reports.values().map(|report| {
-                let rows = report[list].as_array().into_iter().flatten();
-                rows.filter(|row| row[size] == at).map(speed).next().unwrap_or_default()
-            });
+            let cells = reports.values().map(|report| timed(report, list, size, at).map(speed).unwrap_or_default());
             table += &row(&format!("{title} {at}"), cells);
         }
     }
+    table += &ratios(reports);
     table.push('\n');
     for (title, key, unit) in COUNTS {
         if reports.values().any(|report| report[key].is_number()) {
@@ -51,6 +55,29 @@ pub fn of(reports: &Map<String, Value>) -> String {
 fn row(title: &str, cells: impl Iterator<Item = String>) -> String {
     let cells: String = cells.map(|cell| format!("{cell:>CELL$}")).collect();
     format!("{title:<TITLE$}{cells}\n")
+}
+
+/// How many times as fast as each of the others ours is.
+fn ratios(reports: &Map<String, Value>) -> String {
+    let Some(ours) = reports.get(OURS).filter(|_| reports.len() > 1) else { return String::new() };
+    let mut lines = format!("\n{OURS} over each\n");
+    for (list, size, title) in LISTS {
+        for at in sizes(reports, list, size) {
+            let median = |report| timed(report, list, size, at)?["tokens_per_s"]["median"].as_f64();
+            let ratio = |report| Some(format!("x {}", digits(median(ours)? / median(report)?)));
+            let cells = reports.iter().map(|(name, report)| match name == OURS {
+                true => String::new(),
+                false => ratio(report).unwrap_or("-".into()),
+            });
+            lines += &row(&format!("{title} {at}"), cells);
+        }
+    }
+    lines
+}
+
+/// The row of a report's list for a size.
+fn timed<'a>(report: &'a Value, list: &str, size: &str, at: u64) -> Option<&'a Value> {
+    report[list].as_array()?.iter().find(|row| row[size] == at)
 }
 
 /// Every size that any report has, in order.
@@ -91,6 +118,18 @@ fn digits(value: f64) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn peers_are_compared_with_us() {
+        let report = |median: f64| {
+            let spread = json!({ "median": median, "min": median, "max": median });
+            json!({ "prefill": [], "decode": [{ "positions": 64, "tokens_per_s": spread }] })
+        };
+        let reports = Map::from_iter([(OURS.to_string(), report(3.0)), ("peer".to_string(), report(0.15))]);
+        let table = of(&reports);
+        let last = table.lines().rfind(|line| line.starts_with("decode at 64"));
+        assert_eq!(last.map(|line| line.trim_end().ends_with("x 20")), Some(true), "{table}");
+    }
 
     #[test]
     fn places_stand_side_by_side_and_what_one_lacks_is_left_open() {

@@ -5,5 +5,6 @@ pub mod browser;
 pub mod firefox;
 pub mod model;
 pub mod node;
+pub mod python;
 pub mod vulkan;
 pub mod wasm_target;

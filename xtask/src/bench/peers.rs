@@ -1,0 +1,95 @@
+//! From a model to how fast Oriel and its peers run it in the same browser, each on a page of its own.
+//!
+//! The peers are no dependencies of this repository: they come from `tests/peers/package.json`, and what transformers.js
+//! reads is made from the model by `tests/peers/onnx_of.py`.
+
+use super::{Arguments, parsed};
+use crate::process::{at_root, npm, output_of, run_long, say};
+use crate::setup::{browser, node, python};
+use crate::{build, paths, stamp};
+use anyhow::{Result, bail};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+
+/// Every engine, in the order in which they are run.
+const ENGINES: [&str; 4] = ["oriel", "wllama-1", "wllama-2", "transformers.js"];
+
+/// What is measured where nothing is said. Longer prompts would take the slowest of them hours.
+const PREFILL: [u32; 2] = [128, 512];
+const DECODE: [u32; 1] = [64];
+
+/// Runs of each: as many as the figures that are published.
+const RUNS: u32 = 5;
+
+/// New tokens of an engine that takes seconds for each.
+const FEW_TOKENS: u32 = 3;
+
+/// Measures those engines that were named, or all that can run the model.
+///
+/// # Errors
+/// When something that is needed can't be brought, an engine is not known, or a measurement fails.
+pub fn measure(arguments: &Arguments, model: &Path) -> Result<Map<String, Value>> {
+    let engines = engines(&arguments.engines, model)?;
+    bring_packages()?;
+    build::run_all()?;
+    let onnx = if engines.contains(&"transformers.js") { onnx_of(model)? } else { PathBuf::new() };
+    let results = paths::scratch().join("peers.json");
+    let options = json!({
+        "model": model, "onnx": onnx, "engines": engines, "precision": arguments.precision,
+        "prefill": arguments.prefill.as_deref().unwrap_or(&PREFILL),
+        "decode": arguments.decode.as_deref().unwrap_or(&DECODE),
+        "newTokens": arguments.new_tokens, "fewTokens": FEW_TOKENS, "runs": arguments.runs.unwrap_or(RUNS),
+        "results": results, "resume": arguments.resume,
+    });
+    say(format!("measuring in one Chromium: {}", engines.join(", ")));
+    let mut node = node::bring()?;
+    node.env("ORIEL_BROWSER", browser::bring()?).arg("tests/peers/run.mjs").arg(options.to_string());
+    let reports = parsed(&output_of(&mut node)?)?;
+    Ok(reports.as_object().cloned().unwrap_or_default())
+}
+
+fn engines(asked: &[String], model: &Path) -> Result<Vec<&'static str>> {
+    if let Some(unknown) = asked.iter().find(|name| !ENGINES.contains(&name.as_str())) {
+        bail!("{unknown} is no engine; there are: {}", ENGINES.join(", "));
+    }
+    let runs = |name: &&&str| !name.starts_with("wllama") || model.is_file();
+    let wanted = |name: &&&str| asked.is_empty() || asked.iter().any(|asked| asked == **name);
+    let engines: Vec<_> = ENGINES.iter().filter(wanted).filter(runs).copied().collect();
+    if engines.is_empty() {
+        bail!("wllama reads GGUF files only");
+    }
+    Ok(engines)
+}
+
+/// Installs the peers into a folder of their own, exactly as its lock file says.
+fn bring_packages() -> Result<()> {
+    let folder = paths::root().join("tests/peers");
+    let digest = stamp::Inputs::default().file(&folder.join("package-lock.json"))?.digest();
+    if folder.join("node_modules").is_dir() && stamp::is_fresh("peers-node", &digest) {
+        return Ok(());
+    }
+    say("installing the peers (wllama, transformers.js)");
+    let arguments = ["ci", "--no-audit", "--no-fund", "--ignore-scripts"];
+    run_long(npm().current_dir(&folder).args(arguments), "installing the peers")?;
+    stamp::record("peers-node", &digest)
+}
+
+/// The folder with what transformers.js reads of the model.
+fn onnx_of(model: &Path) -> Result<PathBuf> {
+    let peers = paths::root().join("tests/peers");
+    let script = peers.join("onnx_of.py");
+    let weights = if model.is_dir() { model.join("model.safetensors") } else { model.to_owned() };
+    let inputs = stamp::Inputs::default().file(&script)?.add("model", stamp::file_digest(&weights)?.as_bytes());
+    let digest = inputs.digest();
+    let name = format!("peers-onnx-{}", &digest[..12]);
+    let folder = paths::scratch().join(&name);
+    if folder.join("onnx/model_q4.onnx").is_file() && stamp::is_fresh(&name, &digest) {
+        return Ok(folder);
+    }
+    let python = python::environment("peers-python", &peers.join("requirements.txt"))?;
+    say("making ONNX files of the model, for transformers.js");
+    paths::recreate(&folder)?;
+    run_long(at_root(python).arg(&script).arg(model).arg(&folder), "making ONNX files")?;
+    stamp::record(&name, &digest)?;
+    Ok(folder)
+}
