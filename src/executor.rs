@@ -2,6 +2,7 @@
 
 use crate::cpu::Cpu;
 use crate::gpu::{Gpu, GpuOptions};
+use crate::kernels::roofline::Probes;
 use crate::kernels::{CACHE_TILE, CacheFormat, Work, attention};
 use crate::plan::{CacheShape, Plan, Tensor};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
@@ -86,6 +87,11 @@ pub(crate) fn check_tokens(tokens: &[u32], vocab: u32) -> Result<()> {
 /// The error for a result that is asked for before there is one.
 pub(crate) fn nothing_was_run() -> Error {
     Error::Device("a result was asked for before anything was run".into())
+}
+
+/// The error for what only makes sense on a GPU.
+fn no_kernels() -> Error {
+    Error::Unsupported("the time of each kernel is that of a GPU: here the processor computes".into())
 }
 
 /// A device that runs plans.
@@ -207,7 +213,47 @@ impl Executor {
     pub async fn profile(&mut self, prepared: Prepared, tokens: &[u32], position: u32) -> Result<Vec<KernelTime>> {
         match self {
             Executor::Gpu(gpu) => gpu.profile(prepared, tokens, position).await,
-            Executor::Cpu(_) => Err(Error::Unsupported("a profile by kernel needs a GPU".into())),
+            Executor::Cpu(_) => Err(no_kernels()),
+        }
+    }
+
+    /// What each dispatch of a run of so many tokens has to do, in order.
+    ///
+    /// # Errors
+    /// `Unsupported` on the processor, which has no dispatches; where the run does not fit.
+    pub fn works(&self, prepared: Prepared, tokens: usize, position: u32) -> Result<Vec<Work>> {
+        match self {
+            Executor::Gpu(gpu) => gpu.works(prepared, tokens, position),
+            Executor::Cpu(_) => Err(no_kernels()),
+        }
+    }
+
+    /// What one dispatch of each group takes, in microseconds by the host's clock; a group is places among a run's
+    /// dispatches. What the plan computes is worthless afterwards, and so is the cache.
+    ///
+    /// # Errors
+    /// As [`works`](Executor::works).
+    pub async fn time_groups(
+        &mut self,
+        prepared: Prepared,
+        tokens: &[u32],
+        position: u32,
+        groups: &[Vec<usize>],
+    ) -> Result<Vec<f64>> {
+        match self {
+            Executor::Gpu(gpu) => gpu.time_groups(prepared, tokens, position, groups).await,
+            Executor::Cpu(_) => Err(no_kernels()),
+        }
+    }
+
+    /// What the adapter gives at best.
+    ///
+    /// # Errors
+    /// `Unsupported` on the processor; `Memory` where there is none for a buffer to read.
+    pub async fn probe(&mut self) -> Result<Probes> {
+        match self {
+            Executor::Gpu(gpu) => gpu.probe().await,
+            Executor::Cpu(_) => Err(no_kernels()),
         }
     }
 

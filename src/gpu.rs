@@ -6,6 +6,7 @@
 mod device;
 mod pipelines;
 mod prepared;
+mod probe;
 mod profile;
 mod readback;
 

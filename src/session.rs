@@ -33,6 +33,7 @@ mod loading;
 mod model;
 mod options;
 mod profile;
+mod roofline;
 mod side;
 mod survey;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use loading::Loading;
 pub use model::{Info, Model};
 pub use options::{DEFAULT_CONTEXT, Device, GenerateOptions, LoadOptions};
 pub use profile::{KernelRow, Profile};
+pub use roofline::{BoundedKernel, BoundedPass, Roofline};
 pub use side::SIDE_FILES;
 pub use survey::{Heads, Survey};
 pub use text::Text;

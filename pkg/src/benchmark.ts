@@ -1,7 +1,7 @@
 // What a benchmark takes and gives. The report is the object that `oriel bench --json` prints, by the same names.
 
 import type { Adapter } from "./engine.js";
-import { callback, checked, signal, whole, type Rule, type Rules } from "./options.js";
+import { callback, checked, flag, signal, whole, type Rule, type Rules } from "./options.js";
 
 /** What is measured. */
 export interface BenchmarkSizes {
@@ -13,6 +13,10 @@ export interface BenchmarkSizes {
   newTokens?: number | undefined;
   /** How often each is timed; default 3. */
   runs?: number | undefined;
+  /** Whether each dispatch of a pass is timed too, where the device gives timestamps (`adapter.timestamps`). */
+  profile?: boolean | undefined;
+  /** Whether each kernel is held against what the adapter gives at best. */
+  roofline?: boolean | undefined;
 }
 
 /** What `benchmark` takes. */
@@ -25,8 +29,8 @@ export interface BenchmarkOptions extends BenchmarkSizes {
 
 /** How far a benchmark has come. */
 export interface BenchmarkProgress {
-  /** What is run: `fill` brings the cache to where decoding is timed. */
-  phase: "warm-up" | "prefill" | "fill" | "decode";
+  /** What is run: `fill` brings the cache to where decoding is timed; the last three take the closer looks. */
+  phase: "warm-up" | "prefill" | "fill" | "decode" | "profile" | "probe" | "roofline";
   /** Tokens of the prompt that is run or stands in the cache. */
   tokens: number;
   /** From 1 to `runs`. */
@@ -75,6 +79,77 @@ export interface PerToken {
   weight_bytes_read_per_token: number;
 }
 
+/** Dispatches of one kernel over equal shapes, in a pass. */
+export interface KernelRow {
+  kernel: string;
+  /** What it was compiled with. */
+  variant: string;
+  /** Of its matrix. */
+  format: string | null;
+  shape: string;
+  /** Microseconds that one takes. */
+  us: number;
+  times: number;
+  /** Of the pass's time, from 0 to 1. */
+  time_share: number;
+  /** Bytes that one has to move, and multiply-adds. */
+  bytes: number;
+  operations: number;
+}
+
+/** One dispatch, on the device's own clock. */
+export interface KernelTime {
+  /** What is computed: `blk.3.qkv`. */
+  name: string;
+  kernel: string;
+  variant: string;
+  format: string | null;
+  shape: string;
+  bytes_read: number;
+  bytes_written: number;
+  operations: number;
+  /** After the first began. */
+  start_us: number;
+  us: number;
+}
+
+/** A pass of so many tokens after `position` cached ones, as a whole: one token is decoding. */
+export interface Pass {
+  rows: number;
+  position: number;
+  /** An ordinary run of it. */
+  run_us: number;
+}
+
+/** Where the time of a pass goes. */
+export interface Profile extends Pass {
+  kernels: KernelRow[];
+  dispatches: KernelTime[];
+}
+
+/** A kernel against the tightest bound that the adapter sets. */
+export interface BoundedKernel extends KernelRow {
+  bound: "bandwidth" | "arithmetic" | "dispatch";
+  bound_us: number;
+  /** `bound_us` over `us`. */
+  share: number;
+}
+
+/** What the adapter gives at best, and what the kernels make of it. */
+export interface Roofline {
+  probes: {
+    read_bytes_per_s: number;
+    /** Multiply-adds a second: of f32; of weights by format; of packed i8, where the browser knows them. */
+    f32_per_s: number;
+    weights_per_s: Record<string, number>;
+    packed_per_s: number | null;
+    dispatch_us: number;
+    submit_us: number;
+    readback_us: number;
+  };
+  passes: (Pass & { kernels: BoundedKernel[] })[];
+}
+
 /** How fast a model runs on a device. */
 export interface BenchmarkReport extends Partial<PerToken> {
   architecture: string;
@@ -99,6 +174,9 @@ export interface BenchmarkReport extends Partial<PerToken> {
   wasm_bytes: number;
   prefill: PrefillRow[];
   decode: DecodeRow[];
+  /** Of a token and of a prompt, where it was asked for. */
+  profiles?: Profile[];
+  roofline?: Roofline;
 }
 
 const sizes: Rule = (value) =>
@@ -111,6 +189,8 @@ const BENCHMARK: Rules<BenchmarkOptions> = {
   decode: sizes,
   newTokens: whole,
   runs: whole,
+  profile: flag,
+  roofline: flag,
   signal,
   onProgress: callback,
 };

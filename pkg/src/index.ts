@@ -7,9 +7,14 @@ export type {
   BenchmarkOptions,
   BenchmarkProgress,
   BenchmarkReport,
+  BoundedKernel,
   DecodeRow,
+  KernelRow,
+  KernelTime,
   PerToken,
   PrefillRow,
+  Profile,
+  Roofline,
   Spread,
 } from "./benchmark.js";
 export type { Model } from "./model.js";

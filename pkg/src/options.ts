@@ -77,7 +77,7 @@ export type Rule = (value: unknown) => string | undefined;
 const number: Rule = (value) => (typeof value === "number" && Number.isFinite(value) ? undefined : "expected a number");
 export const whole: Rule = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : "expected a whole number, 0 or more";
-const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "expected true or false");
+export const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "expected true or false");
 const text: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "expected a text");
 const address: Rule = (value) => (value instanceof URL ? undefined : text(value));
 const texts: Rule = (value) =>

@@ -51,14 +51,7 @@ impl Pipelines {
 
     /// Group 1 of a kernel.
     pub fn step_layout(&mut self, device: &Device, kernel: &'static Kernel) -> &wgpu::BindGroupLayout {
-        self.steps.entry(kernel.name).or_insert_with(|| {
-            let uniform = entry(wgpu::BufferBindingType::Uniform)(0);
-            let storage = kernel.bindings.iter().enumerate().map(|(i, binding)| {
-                let read_only = matches!(binding, Binding::Read(_));
-                entry(wgpu::BufferBindingType::Storage { read_only })(i as u32 + 1)
-            });
-            layout(device, &std::iter::once(uniform).chain(storage).collect::<Vec<_>>())
-        })
+        self.steps.entry(kernel.name).or_insert_with(|| step_layout(device, kernel))
     }
 
     /// The pipeline of a dispatch over a matrix in `format` and a cache in `cache`.
@@ -112,6 +105,16 @@ impl Pipelines {
             cache: None,
         })
     }
+}
+
+/// Group 1 of a kernel: its parameters, and its bindings.
+pub fn step_layout(device: &Device, kernel: &Kernel) -> wgpu::BindGroupLayout {
+    let uniform = entry(wgpu::BufferBindingType::Uniform)(0);
+    let storage = kernel.bindings.iter().enumerate().map(|(i, binding)| {
+        let read_only = matches!(binding, Binding::Read(_));
+        entry(wgpu::BufferBindingType::Storage { read_only })(i as u32 + 1)
+    });
+    layout(device, &std::iter::once(uniform).chain(storage).collect::<Vec<_>>())
 }
 
 fn entry(ty: wgpu::BufferBindingType) -> impl Fn(u32) -> wgpu::BindGroupLayoutEntry {

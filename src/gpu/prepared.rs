@@ -22,7 +22,7 @@ pub struct Lowered {
     tokens: Buffer,
     live: Buffer,
     live_group: wgpu::BindGroup,
-    pub dispatches: Vec<Ready>,
+    dispatches: Vec<Ready>,
     pub logits_back: Staging,
     pub choice_back: Staging,
     /// Rows with logits of the last run.
@@ -211,8 +211,19 @@ impl Lowered {
         Ok(live)
     }
 
+    /// The dispatches that a run has, in order.
+    pub fn live_dispatches(&self, live: Live) -> impl Iterator<Item = &Ready> {
+        self.dispatches.iter().filter(move |ready| ready.dispatch.grid.size(&self.plan, live)[0] > 0)
+    }
+
     /// Records dispatches of the plan into a pass; returns how many there were.
-    pub fn encode(&self, pass: &mut wgpu::ComputePass, dispatches: &[Ready], weights: &[Weight], live: Live) -> u64 {
+    pub fn encode<'a>(
+        &self,
+        pass: &mut wgpu::ComputePass,
+        dispatches: impl IntoIterator<Item = &'a Ready>,
+        weights: &[Weight],
+        live: Live,
+    ) -> u64 {
         let mut count = 0;
         pass.set_bind_group(0, &self.live_group, &[]);
         for ready in dispatches {

@@ -37,13 +37,13 @@ impl Gpu {
         if let Some(vocab) = lowered.vocab {
             check_tokens(tokens, vocab)?;
         }
-        let clock = Clock::new(&self.device, lowered.dispatches.len() as u32);
+        let works = self.works(prepared, tokens.len(), position)?;
+        let clock = Clock::new(&self.device, works.len() as u32);
         clock.run(&self.device, &self.weights, lowered, tokens, position).await?;
         let mut runs = Vec::new();
         while runs.len() < wanted(&runs) {
             runs.push(clock.run(&self.device, &self.weights, lowered, tokens, position).await?);
         }
-        let works = self.works(prepared, tokens.len(), position)?;
         let period_us = f64::from(self.device.queue.get_timestamp_period()) / 1000.0;
         let ticks = |place: usize, read: fn(&[u64; 2], u64) -> u64| -> f64 {
             let times = runs.iter().map(|run| read(&run[place], run[0][0])).collect();
@@ -59,14 +59,16 @@ impl Gpu {
 
     /// What each dispatch of a run of so many tokens has to do, in order.
     pub fn works(&self, prepared: Prepared, tokens: usize, position: u32) -> Result<Vec<Work>> {
-        let Lowered { plan, dispatches, .. } = &self.prepared[prepared.0];
+        let lowered = &self.prepared[prepared.0];
+        let (plan, live) = (&lowered.plan, lowered.plan.live(tokens, position)?);
         let setting = Setting {
             plan,
             weight: &|weight| (&self.weights[weight.0].name, &self.weights[weight.0].layout),
             cache: self.cache.as_ref().map_or(CacheFormat::F32, |cache| cache.format),
-            live: plan.live(tokens, position)?,
+            live,
         };
-        Ok(dispatches.iter().map(|ready| Work::new(&setting, &plan.steps[ready.step], &ready.dispatch)).collect())
+        let ready = lowered.live_dispatches(live);
+        Ok(ready.map(|ready| Work::new(&setting, &plan.steps[ready.step], &ready.dispatch)).collect())
     }
 }
 
@@ -127,7 +129,7 @@ impl Clock {
     ) -> Result<Times> {
         let live = lowered.write_run(device, tokens, position)?;
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-        for (place, ready) in lowered.dispatches.iter().enumerate() {
+        for (place, ready) in lowered.live_dispatches(live).enumerate() {
             let query = place as u32 * 2;
             let at = query % MOST_QUERIES;
             let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
@@ -137,7 +139,7 @@ impl Clock {
             });
             let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
             let mut pass = encoder.begin_compute_pass(&descriptor);
-            lowered.encode(&mut pass, std::slice::from_ref(ready), weights, live);
+            lowered.encode(&mut pass, [ready], weights, live);
         }
         for (number, set) in self.sets.iter().enumerate() {
             let bytes = u64::from(MOST_QUERIES) * 8 * number as u64;

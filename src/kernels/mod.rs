@@ -22,7 +22,9 @@ pub mod layer_norm;
 pub mod matmul;
 pub mod matvec;
 pub mod pointwise;
+pub mod probe;
 pub mod rms_norm;
+pub mod roofline;
 pub mod rope;
 pub mod store;
 pub mod tuning;
@@ -77,6 +79,11 @@ pub const ALL: &[&Kernel] = &[
     &matvec::MATVEC_GATED,
     &matvec::MATVEC_HEADS,
     &pointwise::KERNEL,
+    &probe::DOT,
+    &probe::EMPTY,
+    &probe::FMA,
+    &probe::PACKED,
+    &probe::READ,
     &rms_norm::KERNEL,
     &rope::KERNEL,
     &store::KERNEL,
@@ -103,17 +110,27 @@ impl Kernel {
 
     /// Whether the kernel counts its workgroups over x and y together: [`Grid`] folds what is too many for x alone.
     fn folds(&self) -> bool {
+        self.says("num_workgroups")
+    }
+
+    /// Whether the kernel multiplies packed i8 by packed i8.
+    fn multiplies_packed(&self) -> bool {
+        self.says("dot4I8Packed(")
+    }
+
+    /// Whether a word stands in the kernel's file or in one that it imports from the library.
+    fn says(&self, word: &str) -> bool {
         let texts = self.imports().filter_map(|name| LIBRARY.iter().find(|(known, _)| *known == name));
-        std::iter::once(self.source).chain(texts.map(|(_, text)| *text)).any(|text| text.contains("num_workgroups"))
+        std::iter::once(self.source).chain(texts.map(|(_, text)| *text)).any(|text| text.contains(word))
     }
 
     fn imports(&self) -> impl Iterator<Item = &'static str> {
         self.source.lines().filter_map(|line| line.strip_prefix("#import "))
     }
 
-    /// The kernel's WGSL with every `#import` met: `weights` is the file of the matrix's format, `cache` that of the
-    /// cache's, any other name a file of `shaders/lib`. Imports are appended, never spliced in, so line numbers in a
-    /// compiler's message are those of the kernel's own file.
+    /// The kernel's WGSL with every `#import` met: `weights` is the file of the matrix's format (`registers` its functions
+    /// over registers, for a probe), `cache` that of the cache's, any other name a file of `shaders/lib`. Imports are
+    /// appended, never spliced in, so line numbers in a compiler's message are those of the kernel's own file.
     pub fn link(&self, format: Format, cache: CacheFormat) -> String {
         let mut text: String = self
             .source
@@ -121,11 +138,13 @@ impl Kernel {
             .map(|line| if line.starts_with("#import ") { "\n".into() } else { format!("{line}\n") })
             .collect();
         for name in self.imports() {
-            text.push_str(match name {
-                "weights" => format.wgsl(),
-                "cache" => cache.wgsl(),
-                name => LIBRARY.iter().find(|(known, _)| *known == name).expect("an import is a file of shaders/lib").1,
-            });
+            let library = || LIBRARY.iter().find(|(known, _)| *known == name);
+            match name {
+                "weights" => text.push_str(format.wgsl()),
+                "registers" => text.push_str(&probe::registers(format)),
+                "cache" => text.push_str(cache.wgsl()),
+                _ => text.push_str(library().expect("an import is a file of shaders/lib").1),
+            }
         }
         text
     }

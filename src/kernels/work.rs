@@ -28,6 +28,10 @@ pub struct Work {
     pub bytes_written: u64,
     /// Multiply-adds; of what multiplies no matrix and mixes no values, one for each value written.
     pub operations: u64,
+    /// Weights of a matrix that have to be turned into numbers, each once.
+    pub weights: u64,
+    /// Whether i8 are multiplied by packed i8.
+    pub packed: bool,
 }
 
 /// What the counts of a plan's dispatches depend on beside the dispatches.
@@ -60,6 +64,8 @@ impl Work {
             bytes_read,
             bytes_written,
             operations: setting.operations(step, dispatch),
+            weights: setting.product(step, dispatch).map_or(0, |[_, outputs, inputs]| outputs * inputs),
+            packed: dispatch.kernel.multiplies_packed(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! prompt is timed from its first step to the first new token. Decoding is timed from the first new token to the last,
 //! after a prompt that stands in the cache already; its counts are those of the whole answer, each token a pass.
 
+mod closer;
 mod report;
 
 pub use report::{DecodeRow, PerToken, PrefillRow, Report, Spread};
@@ -13,6 +14,7 @@ use super::model::Model;
 use super::options::GenerateOptions;
 use crate::executor::Counts;
 use crate::{Error, Result};
+use closer::Closer;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use web_time::Instant;
@@ -29,11 +31,16 @@ pub struct BenchOptions {
     pub new_tokens: u32,
     /// How often each is timed.
     pub runs: u32,
+    /// Whether each dispatch of a pass is timed too, where the device gives timestamps.
+    pub profile: bool,
+    /// Whether each kernel is held against what the adapter gives at best.
+    pub roofline: bool,
 }
 
 impl Default for BenchOptions {
     fn default() -> Self {
-        BenchOptions { prefill: vec![32, 128, 512], decode: vec![64, 1024], new_tokens: 16, runs: 3 }
+        let (prefill, decode) = (vec![32, 128, 512], vec![64, 1024]);
+        BenchOptions { prefill, decode, new_tokens: 16, runs: 3, profile: false, roofline: false }
     }
 }
 
@@ -81,12 +88,13 @@ pub struct Bench {
     /// Tokens of the jobs that are done, and of all.
     done: u64,
     total: u64,
+    closer: Closer,
 }
 
 /// How far a measurement has come.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Progress {
-    /// `warm-up`, `prefill`, `fill` (of the cache, before decoding) or `decode`.
+    /// `warm-up`, `prefill`, `fill` (of the cache, before decoding) or `decode`; then `profile`, `probe`, `roofline`.
     pub phase: &'static str,
     /// Tokens of the prompt that is run or stands in the cache.
     pub tokens: u32,
@@ -181,6 +189,7 @@ impl Bench {
             jobs,
             running: None,
             done: 0,
+            closer: Closer::new(model, &options)?,
             options,
         })
     }
@@ -191,7 +200,7 @@ impl Bench {
             Some(running) => running,
             None => match self.jobs.pop_front() {
                 Some(job) => Running::start(job, model)?,
-                None => return Ok(None),
+                None => return self.look(model).await,
             },
         };
         let stepped = model.step(&mut running.answer).await?;

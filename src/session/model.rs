@@ -149,6 +149,11 @@ impl Model {
         Ok(())
     }
 
+    /// The device: for measurements.
+    pub(super) fn executor(&mut self) -> &mut Executor {
+        &mut self.executor
+    }
+
     /// The device, and the pass that takes so many tokens: for measurements, which leave nothing of use in the cache.
     pub(super) fn measured(&mut self, rows: u32) -> (&mut Executor, Prepared) {
         self.forget();

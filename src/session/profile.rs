@@ -2,7 +2,7 @@
 
 use super::Model;
 use crate::Result;
-use crate::executor::{KernelTime, Readback};
+use crate::executor::{Executor, KernelTime, Prepared, Readback};
 use crate::kernels::Work;
 use serde::Serialize;
 use web_time::Instant;
@@ -55,39 +55,38 @@ impl Profile {
     }
 }
 
-/// Works and what each took, in microseconds -> sums by kernel, constants, format and shape, the dearest first.
-pub(super) fn rows<'a>(timed: impl Iterator<Item = (&'a Work, f64)>) -> Vec<KernelRow> {
-    let mut rows: Vec<KernelRow> = Vec::new();
-    let mut total = 0.0;
-    for (work, us) in timed {
-        total += us;
-        let same = |row: &&mut KernelRow| {
-            (row.kernel, &row.variant, row.format, &row.shape) == (work.kernel, &work.variant, work.format, &work.shape)
-        };
-        match rows.iter_mut().find(same) {
-            Some(row) => {
-                row.us += us;
-                row.times += 1;
-            }
-            None => rows.push(KernelRow {
-                kernel: work.kernel,
-                variant: work.variant.clone(),
-                format: work.format,
-                shape: work.shape.clone(),
-                us,
-                times: 1,
-                time_share: 0.0,
-                bytes: work.bytes(),
-                operations: work.operations,
-            }),
+/// Works -> the places of those of one kernel over equal shapes, together.
+pub(super) fn groups(works: &[&Work]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let alike =
+        |a: &Work, b: &Work| (a.kernel, &a.variant, a.format, &a.shape) == (b.kernel, &b.variant, b.format, &b.shape);
+    for (place, work) in works.iter().enumerate() {
+        match groups.iter_mut().find(|group| alike(works[group[0]], work)) {
+            Some(group) => group.push(place),
+            None => groups.push(vec![place]),
         }
     }
-    rows.sort_by(|a, b| b.us.total_cmp(&a.us));
-    for row in &mut rows {
-        row.time_share = if total > 0.0 { row.us / total } else { 0.0 };
-        row.us /= f64::from(row.times);
-    }
-    rows
+    groups
+}
+
+/// Works, what each took in microseconds, and their groups -> a row for each group, in the same order.
+pub(super) fn rows(works: &[&Work], us: &[f64], groups: &[Vec<usize>]) -> Vec<KernelRow> {
+    let total = us.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    let row = |group: &Vec<usize>| {
+        let (work, sum) = (works[group[0]], group.iter().map(|place| us[*place]).sum::<f64>());
+        KernelRow {
+            kernel: work.kernel,
+            variant: work.variant.clone(),
+            format: work.format,
+            shape: work.shape.clone(),
+            us: sum / group.len() as f64,
+            times: group.len() as u32,
+            time_share: sum / total,
+            bytes: work.bytes(),
+            operations: work.operations,
+        }
+    };
+    groups.iter().map(row).collect()
 }
 
 impl Model {
@@ -100,23 +99,32 @@ impl Model {
         let tokens = self.any_tokens(rows);
         let (executor, pass) = self.measured(rows);
         let dispatches = executor.profile(pass, &tokens, position).await?;
-        let mut times = Vec::new();
-        for _ in 0..RUNS {
-            executor.settle().await?;
-            let begun = Instant::now();
-            executor.run(pass, &tokens, position, Readback::Nothing)?;
-            executor.settle().await?;
-            times.push(begun.elapsed().as_secs_f64() * 1e6);
-        }
-        times.sort_by(f64::total_cmp);
-        let kernels = self::rows(dispatches.iter().map(|dispatch| (&dispatch.work, dispatch.us)));
-        Ok(Profile { rows, position, run_us: times[RUNS / 2], kernels, dispatches })
+        let run_us = run_us(executor, pass, &tokens, position).await?;
+        let works: Vec<&Work> = dispatches.iter().map(|dispatch| &dispatch.work).collect();
+        let us: Vec<f64> = dispatches.iter().map(|dispatch| dispatch.us).collect();
+        let mut kernels = self::rows(&works, &us, &groups(&works));
+        kernels.sort_by(|a, b| b.time_share.total_cmp(&a.time_share));
+        Ok(Profile { rows, position, run_us, kernels, dispatches })
     }
 
     /// Tokens to measure with: which they are makes no difference.
     pub(super) fn any_tokens(&self, count: u32) -> Vec<u32> {
         (0..count).map(|token| token % self.shape().vocab).collect()
     }
+}
+
+/// The middle one of several ordinary runs, in microseconds from its submission to its end.
+pub(super) async fn run_us(executor: &mut Executor, pass: Prepared, tokens: &[u32], position: u32) -> Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        executor.settle().await?;
+        let begun = Instant::now();
+        executor.run(pass, tokens, position, Readback::Nothing)?;
+        executor.settle().await?;
+        times.push(begun.elapsed().as_secs_f64() * 1e6);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[RUNS / 2])
 }
 
 #[cfg(test)]
@@ -134,13 +142,16 @@ mod tests {
             bytes_read: 90,
             bytes_written: 10,
             operations: 1000,
+            weights: 0,
+            packed: false,
         };
         let works = [
             work("blk.0.qkv", "matvec", "1 x 8 -> 24"),
             work("blk.0.attention", "attention", "1 x 8 over 3"),
             work("blk.1.qkv", "matvec", "1 x 8 -> 24"),
         ];
-        let rows = rows(works.iter().zip([30.0, 20.0, 50.0]));
+        let works: Vec<&Work> = works.iter().collect();
+        let rows = rows(&works, &[30.0, 20.0, 50.0], &groups(&works));
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].kernel, rows[0].times, rows[0].us, rows[0].time_share), ("matvec", 2, 40.0, 0.8));
         assert_eq!((rows[0].bytes, rows[0].operations), (100, 1000), "of one dispatch");

@@ -49,6 +49,34 @@ fn a_profile_times_every_dispatch_of_a_pass() {
 fn without_a_gpu_there_is_no_profile() {
     let model = golden("llama.gguf");
     let arguments = ["bench", "--model", &model, "--device", "cpu", "--prompt-tokens", "4", "--new-tokens", "2"];
-    let refused = oriel(&[&arguments[..], &["--profile"]].concat()).refusal();
-    assert!(refused.contains("needs a GPU"), "{refused}");
+    for (flag, said) in [("--profile", "timestamps"), ("--roofline", "of a GPU")] {
+        let refused = oriel(&[&arguments[..], &[flag]].concat()).refusal();
+        assert!(refused.contains(said), "{refused}");
+    }
+}
+
+#[test]
+fn a_roofline_bounds_every_kernel() {
+    let model = golden("llama.gguf");
+    let arguments = ["bench", "--model", &model, "--device", "gpu", "--prompt-tokens", "20", "--new-tokens", "4"];
+    let arguments = [&arguments[..], &["--roofline"]].concat();
+    let report = oriel(&[&arguments[..], &["--json"]].concat()).json();
+    let probes = &report["roofline"]["probes"];
+    for name in ["read_bytes_per_s", "f32_per_s", "packed_per_s", "dispatch_us", "submit_us", "readback_us"] {
+        assert!(number(&probes[name]) > 0.0, "{name}");
+    }
+    let rates = probes["weights_per_s"].as_object().expect("rates by format");
+    assert_eq!(rates.keys().collect::<Vec<_>>(), ["f16", "f32", "q4", "q8"]);
+    assert!(rates.values().all(|rate| number(rate) > 1e6), "{probes}");
+    let passes = list(&report["roofline"]["passes"]);
+    assert_eq!((&passes[0]["rows"], &passes[1]["position"]), (&json!(1), &json!(0)));
+    let times = |pass: &Value| list(&pass["kernels"]).iter().map(|kernel| number(&kernel["times"])).sum::<f64>();
+    assert_eq!(times(&passes[0]), number(&report["dispatches_per_token"]));
+    for kernel in passes.iter().flat_map(|pass| list(&pass["kernels"])) {
+        assert!(["bandwidth", "arithmetic", "dispatch"].contains(&kernel["bound"].as_str().expect("a name")));
+        let share = number(&kernel["bound_us"]) / number(&kernel["us"]);
+        assert!(share > 0.0 && (share - number(&kernel["share"])).abs() <= 1e-6 * share, "{kernel}");
+    }
+    let page = oriel(&arguments).text();
+    assert!(page.contains("at best: reads") && page.contains("of what the adapter could do"), "{page}");
 }

@@ -201,9 +201,12 @@ pub struct Bench {
     /// How often each is timed [default: 3, of a single prompt 1].
     #[arg(long, value_name = "N")]
     pub runs: Option<u32>,
-    /// Times each kernel of a pass too, where the device gives timestamps.
+    /// Times each dispatch of a pass too, where the device gives timestamps.
     #[arg(long)]
     pub profile: bool,
+    /// Holds each kernel against what the adapter gives at best.
+    #[arg(long)]
+    pub roofline: bool,
     /// Prints one JSON object.
     #[arg(long)]
     pub json: bool,

@@ -1,7 +1,7 @@
 //! A made-up prompt -> tokens a second, and what the device does for each.
 
 use crate::arguments::Bench;
-use crate::{load, output, profile};
+use crate::{load, output, profile, roofline};
 use indicatif::{ProgressBar, ProgressStyle};
 use oriel::session::bench::{self, BenchOptions, DecodeRow, PrefillRow, Progress, Spread};
 use oriel::{Error, Result};
@@ -19,18 +19,18 @@ pub fn run(arguments: &Bench) -> Result<()> {
     progress.finish_and_clear();
     let mut value = serde_json::to_value(&report).map_err(|error| Error::Io(format!("the report: {error}")))?;
     value["load_ms"] = json!(load_ms);
-    let profiles = if arguments.profile { profile::measure(&mut model, &report)? } else { Vec::new() };
     if arguments.json {
-        value["profiles"] = json!(profiles);
         return output::print_json(&value);
     }
     let page = page(&value, &report.prefill, &report.decode);
-    output::print(&profiles.iter().map(profile::page).fold(page, |page, profile| page + &profile))
+    let profiles = report.profiles.iter().map(profile::page);
+    output::print(&profiles.chain(report.roofline.iter().map(roofline::page)).fold(page, |page, more| page + &more))
 }
 
 /// The sizes of the arguments; a single prompt where they name one or, of all sizes, only the new tokens.
 fn options(arguments: &Bench, context: u32) -> Result<BenchOptions> {
-    let usual = BenchOptions::default();
+    let Bench { profile, roofline, .. } = *arguments;
+    let usual = BenchOptions { profile, roofline, ..BenchOptions::default() };
     let in_table = arguments.prefill.is_some() || arguments.decode.is_some();
     if arguments.prompt_tokens.is_none() && (arguments.new_tokens.is_none() || in_table) {
         return Ok(BenchOptions {
@@ -38,6 +38,7 @@ fn options(arguments: &Bench, context: u32) -> Result<BenchOptions> {
             decode: arguments.decode.clone().unwrap_or(usual.decode),
             new_tokens: arguments.new_tokens.unwrap_or(usual.new_tokens),
             runs: arguments.runs.unwrap_or(usual.runs),
+            ..usual
         });
     }
     let (prompt, new) = (arguments.prompt_tokens.unwrap_or(128), arguments.new_tokens.unwrap_or(64));
@@ -47,7 +48,7 @@ fn options(arguments: &Bench, context: u32) -> Result<BenchOptions> {
         return Err(Error::Context(message));
     }
     let runs = arguments.runs.unwrap_or(1);
-    Ok(BenchOptions { prefill: vec![prompt], decode: vec![prompt], new_tokens: new, runs })
+    Ok(BenchOptions { prefill: vec![prompt], decode: vec![prompt], new_tokens: new, runs, ..usual })
 }
 
 /// A line on standard error, where that is a terminal.
@@ -75,7 +76,8 @@ fn page(report: &Value, prefill: &[PrefillRow], decode: &[DecodeRow]) -> String 
         page += &line(format!("decode at {} positions", row.positions), row.tokens_per_s, row.reason.as_deref());
     }
     page.push('\n');
-    let single = report.as_object().into_iter().flatten().filter(|(_, value)| !value.is_array());
+    let single =
+        report.as_object().into_iter().flatten().filter(|(name, value)| !value.is_array() && *name != "roofline");
     let mut adapter = Vec::new();
     for (name, value) in single {
         match value {

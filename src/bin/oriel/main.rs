@@ -10,6 +10,7 @@ mod npy;
 mod output;
 mod perplexity;
 mod profile;
+mod roofline;
 
 use arguments::{Cli, Command, Tokenize};
 use clap::Parser;

@@ -1,21 +1,11 @@
-//! Profiles of a model's passes -> tables and timelines for people.
+//! A profile of a model's pass -> a table and a timeline for people.
 
-use oriel::Result;
 use oriel::executor::KernelTime;
-use oriel::session::bench::Report;
-use oriel::session::{Model, Profile};
-use pollster::block_on;
+use oriel::session::Profile;
 use std::fmt::Write;
 
 /// Columns of the longest bar of a timeline.
 const LONGEST_BAR: f64 = 48.0;
-
-/// Profiles of decoding after the fewest positions that a benchmark timed, and of a prompt from its beginning.
-pub fn measure(model: &mut Model, report: &Report) -> Result<Vec<Profile>> {
-    let rows = model.prompt_rows();
-    let position = report.decode.iter().map(|row| row.positions).min().unwrap_or(0).min(model.context() - 1);
-    [(1, position), (rows, 0)].into_iter().map(|(rows, position)| block_on(model.profile(rows, position))).collect()
-}
 
 /// A table by kernel and shape, and a bar for each dispatch.
 pub fn page(profile: &Profile) -> String {

@@ -2,7 +2,7 @@
 
 use super::{Bench, Run, fits};
 use crate::executor::{AdapterInfo, Counts};
-use crate::session::Model;
+use crate::session::{Model, Profile, Roofline};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -47,6 +47,12 @@ pub struct Report {
     pub prefill: Vec<PrefillRow>,
     /// Each answer.
     pub decode: Vec<DecodeRow>,
+    /// Where the time of a token and of a prompt goes, where that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<Profile>,
+    /// How close the kernels come to what the adapter gives, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roofline: Option<Roofline>,
 }
 
 /// Several runs of the same.
@@ -143,9 +149,11 @@ pub(super) fn report(bench: &Bench, model: &Model) -> Report {
         per_token,
         weight_read_ratio: per_token.map(|counts| counts.weight_bytes_read_per_token / weight_bytes as f64),
         gpu_bytes: info.gpu_bytes,
-        gpu_bytes_peak: model.counts().gpu_bytes_peak,
+        gpu_bytes_peak: bench.closer.gpu_bytes_peak.unwrap_or_else(|| model.counts().gpu_bytes_peak),
         prefill,
         decode,
+        profiles: bench.closer.profiles.clone(),
+        roofline: bench.closer.roofline.clone(),
     }
 }
 
