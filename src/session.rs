@@ -32,6 +32,7 @@ mod incoming;
 mod loading;
 mod model;
 mod options;
+pub mod predict;
 mod profile;
 mod roofline;
 mod side;

@@ -16,6 +16,9 @@ use web_time::Instant;
 /// What is timed should take this many seconds at least.
 const WORTH_S: f64 = 0.02;
 
+/// Kernels of a plan are timed one after another, as many as may take this many seconds.
+const GROUP_S: f64 = 0.2;
+
 /// How often it is timed then; the least counts, as whatever else the machine does only adds to it.
 const RUNS: usize = 3;
 
@@ -54,8 +57,8 @@ impl Gpu {
     }
 
     /// What one dispatch of each group takes, in microseconds: those of a group (places in the plan) are run one after
-    /// another in one pass, as often as it takes to be timed. A group's matrices differ, so caches help as little as in a
-    /// run, unless there is only one. What the plan computes is worthless afterwards.
+    /// another in one pass, as many and as often as it takes to be timed. A group's matrices differ, so caches help as
+    /// little as in a run, unless there is only one. What the plan computes is worthless afterwards.
     pub async fn time_groups(
         &mut self,
         prepared: Prepared,
@@ -70,13 +73,19 @@ impl Gpu {
         let dispatches: Vec<_> = lowered.live_dispatches(live).collect();
         let mut times = Vec::new();
         for group in groups {
-            let ready = || group.iter().map(|place| dispatches[*place]);
+            let first = [dispatches[group[0]]];
+            let alone = prober.pass(|pass| {
+                lowered.encode(pass, first, &self.weights, live);
+            });
+            let alone = alone.await?;
+            let some = ((GROUP_S / alone.max(1e-9)) as usize).clamp(1, group.len());
+            let ready = || group[..some].iter().map(|place| dispatches[*place]);
             let seconds = prober.seconds(|pass, repeats| {
                 for _ in 0..repeats {
                     lowered.encode(pass, ready(), &self.weights, live);
                 }
             });
-            times.push(seconds.await? * 1e6 / group.len() as f64);
+            times.push(seconds.await? * 1e6 / some as f64);
         }
         Ok(times)
     }

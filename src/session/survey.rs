@@ -116,10 +116,7 @@ impl Heads {
 
 impl Survey {
     fn new(manifest: &Manifest, options: LoadOptions, binding_limit: u64) -> Result<Survey> {
-        let mut assembly = Assembly::new(manifest, options)?;
-        let mut numbers = Numbers(0);
-        assembly.make_room(manifest, &|_| true, binding_limit, &mut numbers)?;
-        assembly.add_constants(binding_limit, &mut numbers)?;
+        let assembly = planned(manifest, options, binding_limit)?;
         let plans = assembly.plans()?;
         let weight_bytes = assembly.catalogue.iter().map(|(_, layout)| layout.bytes()).sum();
         let half = assembly.cache_format().bytes(assembly.cache());
@@ -140,6 +137,15 @@ impl Survey {
             gpu_bytes: weight_bytes + cache_bytes + plans.iter().map(scratch_bytes).sum::<u64>(),
         })
     }
+}
+
+/// A model with room for its weights on no device: for its plans and sizes alone.
+pub(super) fn planned(manifest: &Manifest, options: LoadOptions, binding_limit: u64) -> Result<Assembly> {
+    let mut assembly = Assembly::new(manifest, options)?;
+    let mut numbers = Numbers(0);
+    assembly.make_room(manifest, &|_| true, binding_limit, &mut numbers)?;
+    assembly.add_constants(binding_limit, &mut numbers)?;
+    Ok(assembly)
 }
 
 /// Bytes of the tensors between a pass's steps.

@@ -80,3 +80,21 @@ fn a_roofline_bounds_every_kernel() {
     let page = oriel(&arguments).text();
     assert!(page.contains("at best: reads") && page.contains("of what the adapter could do"), "{page}");
 }
+
+#[test]
+fn predictions_say_that_they_are_none_of_ours_to_measure() {
+    let report = oriel(&["predict", "--json"]).json();
+    assert!(report["what"].as_str().is_some_and(|what| what.contains("not measurements")), "{report}");
+    let named = |name: &str, of: &str| {
+        let found = list(&report["predictions"]).iter().find(|row| row["gpu"] == name && row["model"] == of);
+        found.unwrap_or_else(|| panic!("{of} on {name}")).clone()
+    };
+    let row = named("Apple M3", "Llama-3.2-1B");
+    assert_eq!(list(&row["published"]).len(), 2);
+    assert_eq!(row["published"][0]["decode"], 58.6);
+    assert!(number(&row["decode"][0]) < number(&row["decode"][1]), "{row}");
+    assert!(number(&row["dispatches"]) <= 16.0 * 5.0 + 5.0, "{row}");
+    let page = oriel(&["predict", "--position", "1000"]).text();
+    assert!(page.contains("not measurements") && page.contains("58.6 llama.cpp, Chrome"), "{page}");
+    assert!(oriel(&["predict", "--position", "1024"]).err.contains("1024"), "GPT-2 holds no more positions");
+}

@@ -28,6 +28,8 @@ pub enum Command {
     Bench(Bench),
     /// Says what a model is and what it takes, by the heads of its files: no weights are read and no GPU is needed.
     Inspect(Inspect),
+    /// Predicts speeds of public models on public GPUs by a cost model over our kernels' counts: nothing is measured.
+    Predict(Predict),
 }
 
 /// Which model, and where and how it runs.
@@ -216,6 +218,16 @@ pub struct Bench {
 pub struct Inspect {
     #[command(flatten)]
     pub model: Model,
+    /// Prints one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// Cached positions that the answer's tokens follow.
+    #[arg(long, value_name = "N", default_value_t = 255, value_parser = clap::value_parser!(u32).range(..1024))]
+    pub position: u32,
     /// Prints one JSON object.
     #[arg(long)]
     pub json: bool,

@@ -9,6 +9,7 @@ mod logits;
 mod npy;
 mod output;
 mod perplexity;
+mod predict;
 mod profile;
 mod roofline;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Perplexity(arguments) => perplexity::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
