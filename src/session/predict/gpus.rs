@@ -24,9 +24,9 @@ pub struct Gpu {
 /// What a submit costs, in microseconds: an assumption, as no figure was found.
 pub const SUBMIT_US: f64 = 100.0;
 
-// Shares of the nominal bandwidth, by weights read a token times tokens a second. Base and Pro chips: 34 to 55 % by llama.cpp
-// on an M2 Pro and 45 % in Chrome on an M3; 55 % is the most that was published through WebGPU. An M2 Max: 33 % by WebLLM,
-// 43 % by zero-tvm, which is 48 % without 5 us for each of its 228 dispatches.
+// Shares of the nominal bandwidth, by weights read a token times tokens a second. Base and Pro chips: 34 to 55 % by
+// llama.cpp on an M2 Pro and 45 % in Chrome on an M3; 55 % is the most that was published through WebGPU. An M2 Max: 33 %
+// by WebLLM, 43 % by zero-tvm, which is 48 % without 5 us for each of its 228 dispatches.
 const APPLE: [f64; 2] = [0.34, 0.55];
 const APPLE_MAX: [f64; 2] = [0.33, 0.48];
 // Discrete cards were seen at 11 to 27 % with models of 1B, which says more of gaps than of bandwidth: 27 % is wgpu-llm on
