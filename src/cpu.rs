@@ -2,16 +2,17 @@
 //!
 //! Weights stand in memory in the same formats as on a GPU, and the same values are computed from them.
 
-use crate::executor::{Prepared, check_tokens, nothing_was_run};
+use crate::executor::{Prepared, Readback, check_readback, check_tokens, nothing_was_run};
 use crate::format::Packed;
 use crate::kernels::{
-    CacheFormat, Rows, RowsMut, argmax, attention, embed, heads, last_row, layer_norm, matmul, pointwise, rms_norm,
+    CacheFormat, Rows, RowsMut, attention, choose, embed, heads, last_row, layer_norm, matmul, pointwise, rms_norm,
     rope, store,
 };
 use crate::plan::{
     Activation, CacheShape, Combine, Epilogue, HeadNorms, Index, Live, Norm, Plan, Rotation, Side, Step, Tensor,
     TensorInfo, View,
 };
+use crate::sampler::{Chosen, Options, Sampler};
 use crate::weights::{Layout, Sink, WeightId};
 use crate::{Error, Result};
 
@@ -21,6 +22,15 @@ pub struct Cpu {
     weights: Vec<Weight>,
     cache: Option<Cache>,
     prepared: Vec<Run>,
+    choosing: Choosing,
+}
+
+/// How tokens are chosen, and between which others they stand.
+#[derive(Default)]
+struct Choosing {
+    sampler: Sampler,
+    prompt: Vec<u32>,
+    generated: Vec<u32>,
 }
 
 struct Weight {
@@ -69,17 +79,30 @@ impl Cpu {
         Ok(Prepared(self.prepared.len() - 1))
     }
 
-    /// Runs every step.
-    pub fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32) -> Result<()> {
-        let Cpu { weights, cache, prepared: runs } = self;
+    /// Begins an answer to `prompt`, or takes it up after the tokens `generated`.
+    ///
+    /// # Errors
+    /// As [`Options::check`].
+    pub fn begin_choosing(&mut self, options: &Options, prompt: &[u32], generated: &[u32]) -> Result<()> {
+        let sampler = Sampler::new(options)?;
+        self.choosing = Choosing { sampler, prompt: prompt.to_vec(), generated: generated.to_vec() };
+        Ok(())
+    }
+
+    /// Runs every step; that of the choice where it is asked for.
+    pub fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()> {
+        let Cpu { weights, cache, prepared: runs, choosing } = self;
         let run = &mut runs[prepared.0];
+        check_readback(&run.plan, readback)?;
         run.live = run.plan.live(tokens.len(), position)?;
         if let Some(table) = run.plan.token_table() {
             check_tokens(tokens, weights[table.0].layout.outputs)?;
         }
-        let mut pass = Pass { weights, cache: cache.as_mut(), tokens };
+        let mut pass = Pass { weights, cache: cache.as_mut(), tokens, choosing };
         for i in 0..run.plan.steps.len() {
-            pass.step(run, i)?;
+            if readback == Readback::Choice || !matches!(run.plan.steps[i], Step::Choose { .. }) {
+                pass.step(run, i)?;
+            }
         }
         Ok(())
     }
@@ -90,10 +113,13 @@ impl Cpu {
         run.results(run.plan.logits).map(<[f32]>::to_vec)
     }
 
-    /// The greatest token of the last row.
-    pub fn choice(&self, prepared: Prepared) -> Result<u32> {
+    /// The token that the last run chose.
+    pub fn choice(&self, prepared: Prepared) -> Result<Chosen> {
         let run = &self.prepared[prepared.0];
-        run.results(run.plan.choice)?.last().map(|bits| bits.to_bits()).ok_or_else(nothing_was_run)
+        let records = run.plan.choice.map(|y| &run.tensors[y.0]).filter(|_| run.live.rows > 0);
+        let mut records = records.ok_or_else(nothing_was_run)?.chunks_exact(choose::RECORD as usize);
+        let record = records.nth(run.live.slot as usize).ok_or_else(nothing_was_run)?;
+        choose::decode(&record.iter().map(|word| word.to_bits()).collect::<Vec<_>>())
     }
 
     /// Fills a tensor.
@@ -144,6 +170,7 @@ struct Pass<'a> {
     weights: &'a [Weight],
     cache: Option<&'a mut Cache>,
     tokens: &'a [u32],
+    choosing: &'a mut Choosing,
 }
 
 impl Pass<'_> {
@@ -295,7 +322,14 @@ impl Pass<'_> {
                 attention::reference((rows, position), read(*q), (keys, values), *shape, *scale, to);
             }
             Step::LastRow { x, .. } => last_row::reference(live.rows as usize, read(*x), to),
-            Step::Argmax { x, .. } => argmax::reference(rows, read(*x), to),
+            Step::Choose { logits, .. } => {
+                let Choosing { sampler, prompt, generated } = &mut *self.choosing;
+                let chosen = sampler.sample(&mut read(*logits).row(0).to_vec(), prompt, generated)?;
+                generated.push(chosen.token);
+                let mut to = to;
+                let words = choose::encode(&chosen).into_iter().map(f32::from_bits);
+                to.row(live.slot as usize).iter_mut().zip(words).for_each(|(to, word)| *to = word);
+            }
         }
         Ok(())
     }
@@ -323,10 +357,12 @@ mod tests {
         let prepared = cpu.prepare(&plan).unwrap();
         assert_eq!(cpu.choice(prepared).unwrap_err().code(), "device");
         assert_eq!(cpu.logits(prepared).unwrap_err().code(), "device");
-        assert_eq!(cpu.run(prepared, &[3, 10], 0).unwrap_err().to_string(), "token 10 is beyond the vocabulary of 10");
-        assert!(cpu.run(prepared, &[3, 9], 0).unwrap_err().to_string().contains("cache"));
+        let refused = cpu.run(prepared, &[3, 10], 0, Readback::Logits).unwrap_err();
+        assert_eq!(refused.to_string(), "token 10 is beyond the vocabulary of 10");
+        assert!(cpu.run(prepared, &[3, 9], 0, Readback::Logits).unwrap_err().to_string().contains("cache"));
         cpu.allocate_cache(CACHE, CacheFormat::F32).unwrap();
-        cpu.run(prepared, &[3, 9], 0).unwrap();
+        assert_eq!(cpu.run(prepared, &[3, 9], 0, Readback::Choice).unwrap_err().code(), "device");
+        cpu.run(prepared, &[3, 9], 0, Readback::Logits).unwrap();
         assert_eq!(cpu.logits(prepared).unwrap().len(), 8);
     }
 

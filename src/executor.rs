@@ -5,6 +5,7 @@ use crate::gpu::{Gpu, GpuOptions};
 use crate::kernels::roofline::Probes;
 use crate::kernels::{CACHE_TILE, CacheFormat, Work, attention};
 use crate::plan::{CacheShape, Plan, Tensor};
+use crate::sampler;
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -18,7 +19,7 @@ pub struct Prepared(pub(crate) usize);
 pub enum Readback {
     /// Nothing: all but the last chunk of a prompt.
     Nothing,
-    /// The greatest token of each row that has logits.
+    /// The token that is chosen by the logits of the last row.
     Choice,
     /// All logits.
     Logits,
@@ -82,6 +83,14 @@ pub(crate) fn check_tokens(tokens: &[u32], vocab: u32) -> Result<()> {
         None => Ok(()),
         Some(token) => Err(Error::Option(format!("token {token} is beyond the vocabulary of {vocab}"))),
     }
+}
+
+/// Refuses to read a choice from a plan that makes none.
+pub(crate) fn check_readback(plan: &Plan, readback: Readback) -> Result<()> {
+    if readback == Readback::Choice && plan.choice.is_none() {
+        return Err(Error::Device("a choice was asked of a plan that gives several rows logits".into()));
+    }
+    Ok(())
 }
 
 /// The error for a result that is asked for before there is one.
@@ -177,7 +186,7 @@ impl Executor {
     pub fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()> {
         match self {
             Executor::Gpu(gpu) => gpu.run(prepared, tokens, position, readback),
-            Executor::Cpu(cpu) => cpu.run(prepared, tokens, position),
+            Executor::Cpu(cpu) => cpu.run(prepared, tokens, position, readback),
         }
     }
 
@@ -189,8 +198,24 @@ impl Executor {
         }
     }
 
-    /// The greatest token of the last row of the last run; it was run with [`Readback::Choice`].
-    pub async fn read_choice(&mut self, prepared: Prepared) -> Result<u32> {
+    /// Says how the tokens of the runs that follow are chosen: those after `prompt` and `generated`, which is what was
+    /// chosen of the same answer before. Without a word the greatest is taken. Plans that choose are prepared before.
+    /// Every run with [`Readback::Choice`] chooses the next token of the answer.
+    ///
+    /// # Errors
+    /// As [`Options::check`](crate::sampler::Options::check).
+    pub fn begin_choosing(&mut self, options: &sampler::Options, prompt: &[u32], generated: &[u32]) -> Result<()> {
+        match self {
+            Executor::Gpu(gpu) => gpu.begin_choosing(options, prompt, generated),
+            Executor::Cpu(cpu) => cpu.begin_choosing(options, prompt, generated),
+        }
+    }
+
+    /// The token that the last run chose; it was run with [`Readback::Choice`].
+    ///
+    /// # Errors
+    /// `Model` where its logits allowed none.
+    pub async fn read_choice(&mut self, prepared: Prepared) -> Result<sampler::Chosen> {
         match self {
             Executor::Gpu(gpu) => gpu.read_choice(prepared).await,
             Executor::Cpu(cpu) => cpu.choice(prepared),

@@ -3,6 +3,7 @@
 //! Every pipeline, bind group and buffer is made when a plan is prepared; a run writes the tokens and the position, replays
 //! the dispatches in one compute pass, and copies out what the host asked for, all in one submit.
 
+mod choosing;
 mod device;
 mod pipelines;
 mod prepared;
@@ -12,11 +13,13 @@ mod readback;
 
 pub use device::GpuOptions;
 
-use crate::Result;
-use crate::executor::{AdapterInfo, Counts, Prepared, Readback, check_tokens, nothing_was_run};
-use crate::kernels::{CacheFormat, Tuning};
+use crate::executor::{AdapterInfo, Counts, Prepared, Readback, check_tokens};
+use crate::kernels::{CacheFormat, Tuning, choose};
 use crate::plan::{CacheShape, Plan, Tensor};
+use crate::sampler::{Chosen, Options};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
+use crate::{Error, Result};
+use choosing::Choosing;
 use device::{Buffer, Device};
 use pipelines::Pipelines;
 use prepared::Lowered;
@@ -28,6 +31,8 @@ pub struct Gpu {
     tuning: Tuning,
     weights: Vec<Weight>,
     cache: Option<Cache>,
+    /// Made with the first plan that chooses.
+    choosing: Option<Choosing>,
     prepared: Vec<Lowered>,
 }
 
@@ -52,7 +57,8 @@ impl Gpu {
         let (forced, device) = (options.tuning.clone(), Device::open(options).await?);
         let pipelines = Pipelines::new(&device);
         let tuning = forced.unwrap_or_else(|| Tuning::start(device.vendor()));
-        Ok(Gpu { device, pipelines, tuning, weights: Vec::new(), cache: None, prepared: Vec::new() })
+        let (weights, prepared) = (Vec::new(), Vec::new());
+        Ok(Gpu { device, pipelines, tuning, weights, cache: None, choosing: None, prepared })
     }
 
     /// What computes.
@@ -79,9 +85,45 @@ impl Gpu {
 
     /// Lowers a plan to dispatches and makes everything that they need.
     pub fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared> {
-        let lowered = prepared::lower(self, plan, catalogue)?;
+        self.prepare_choosing(plan)?;
+        let mut lowered = prepared::lower(self, plan, catalogue)?;
+        let full = self.choosing.as_ref().is_some_and(|choosing| choosing.full);
+        lowered.choose_by(&self.device, &mut self.pipelines, full);
         self.prepared.push(lowered);
         Ok(Prepared(self.prepared.len() - 1))
+    }
+
+    /// Makes what choosing takes, once for all plans.
+    fn prepare_choosing(&mut self, plan: &Plan) -> Result<()> {
+        let vocab = plan.info(plan.logits).width;
+        match &self.choosing {
+            _ if plan.choice.is_none() => Ok(()),
+            Some(choosing) if choosing.vocab == vocab => Ok(()),
+            Some(choosing) => {
+                let message = format!("a plan chooses from {vocab} tokens, another one from {}", choosing.vocab);
+                Err(Error::Device(message))
+            }
+            None if Choosing::bytes(vocab) > self.device.binding_limit() => {
+                Err(Error::Memory(format!("the device can't bind a number for each of {vocab} tokens")))
+            }
+            None => {
+                self.choosing = Some(Choosing::new(&self.device, vocab));
+                Ok(())
+            }
+        }
+    }
+
+    /// Says how the tokens of the runs that follow are chosen. The first options that ask for more than the greatest
+    /// compile the kernel that they take.
+    pub fn begin_choosing(&mut self, options: &Options, prompt: &[u32], generated: &[u32]) -> Result<()> {
+        options.check()?;
+        let choosing = self.choosing.as_mut();
+        let choosing = choosing.ok_or_else(|| Error::Device("no plan that chooses was prepared".into()))?;
+        choosing.begin(&self.device, options, prompt, generated);
+        for lowered in &mut self.prepared {
+            lowered.choose_by(&self.device, &mut self.pipelines, choosing.full);
+        }
+        Ok(())
     }
 
     /// Submits a run.
@@ -90,8 +132,13 @@ impl Gpu {
         if let Some(vocab) = self.prepared[prepared.0].vocab {
             check_tokens(tokens, vocab)?;
         }
+        let place = self.choosing.as_ref().map_or(0, |choosing| choosing.place);
         let weights = &self.weights;
-        self.prepared[prepared.0].run(&self.device, weights, tokens, position, readback)
+        self.prepared[prepared.0].run(&self.device, weights, (tokens, position, place), readback)?;
+        if let Some(choosing) = self.choosing.as_mut().filter(|_| readback == Readback::Choice) {
+            choosing.place += 1;
+        }
+        Ok(())
     }
 
     /// Waits until everything that was submitted is done; reports what the device refused meanwhile.
@@ -126,11 +173,9 @@ impl Gpu {
         Ok(words.into_iter().map(f32::from_bits).collect())
     }
 
-    /// The greatest token of the last row of the last run.
-    pub async fn read_choice(&mut self, prepared: Prepared) -> Result<u32> {
-        let lowered = &self.prepared[prepared.0];
-        let words = lowered.choice_back.read(&self.device, lowered.last_rows).await?;
-        words.last().copied().ok_or_else(nothing_was_run)
+    /// The token that the last run chose.
+    pub async fn read_choice(&mut self, prepared: Prepared) -> Result<Chosen> {
+        choose::decode(&self.prepared[prepared.0].read_choice(&self.device).await?)
     }
 
     /// Fills a tensor: for tests of kernels.

@@ -55,6 +55,8 @@ pub enum Rows {
     All,
     /// One: of the last token in use.
     Last,
+    /// So many, of which a run writes one: a ring of results.
+    Fixed(u32),
 }
 
 /// Columns `start .. start + width` of a tensor: queries, keys and values may stand side by side in one.
@@ -228,9 +230,9 @@ pub enum Step {
     Attention { q: View, layer: u32, heads: u32, scale: f32, y: Tensor },
     /// `y[0] = x[last row in use]`.
     LastRow { x: View, y: Tensor },
-    /// Index of the greatest value of each row, the lowest of equals, as a u32;
-    /// [`NONE`](crate::kernels::argmax::NONE) where a value is no number.
-    Argmax { x: View, y: Tensor },
+    /// `y[slot]` = the record of the next token, chosen by the one row of logits and the options of the answer; left out of
+    /// runs that no choice is asked of. [`choose`](crate::kernels::choose) says more.
+    Choose { logits: View, y: Tensor },
 }
 
 /// The cache of keys and values that a plan reads and appends to: per layer and side `[kv_heads, context, head_width]`.
@@ -268,8 +270,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// `[rows or 1, vocab]`: a score for each token.
     pub logits: Tensor,
-    /// `[rows or 1, 1]`: the token with the greatest score, as u32.
-    pub choice: Tensor,
+    /// `[RECORDS, RECORD]`, u32: the tokens that were chosen, in a plan that gives the last row alone logits.
+    /// [`RECORD`](crate::kernels::choose::RECORD) tells what stands in a row.
+    pub choice: Option<Tensor>,
 }
 
 impl Plan {
@@ -288,6 +291,7 @@ impl Plan {
         match self.info(tensor).rows {
             Rows::All => self.rows,
             Rows::Last => 1,
+            Rows::Fixed(rows) => rows,
         }
     }
 
@@ -319,7 +323,10 @@ impl Plan {
 
     /// Rows of a tensor in a run.
     pub fn live_rows(&self, tensor: Tensor, live: Live) -> u32 {
-        live.rows.min(self.rows_of(tensor))
+        match self.info(tensor).rows {
+            Rows::All => live.rows.min(self.rows),
+            Rows::Last | Rows::Fixed(_) => live.rows.min(1),
+        }
     }
 }
 
@@ -339,7 +346,7 @@ impl Step {
             Step::MatmulHeads { .. } => "matmul_heads",
             Step::Attention { .. } => "attention",
             Step::LastRow { .. } => "last_row",
-            Step::Argmax { .. } => "argmax",
+            Step::Choose { .. } => "choose",
         }
     }
 
@@ -356,8 +363,8 @@ impl Step {
             | Step::Store { x, .. }
             | Step::Heads { x, .. }
             | Step::MatmulHeads { x, .. }
-            | Step::LastRow { x, .. }
-            | Step::Argmax { x, .. } => Some(x.tensor),
+            | Step::LastRow { x, .. } => Some(x.tensor),
+            Step::Choose { logits, .. } => Some(logits.tensor),
             Step::Attention { q, .. } => Some(q.tensor),
         }
     }
@@ -376,7 +383,7 @@ impl Step {
             | Step::MatmulHeads { y, .. }
             | Step::Attention { y, .. }
             | Step::LastRow { y, .. }
-            | Step::Argmax { y, .. } => Some(*y),
+            | Step::Choose { y, .. } => Some(*y),
         }
     }
 
@@ -411,7 +418,7 @@ impl Step {
                 let gains = norms.iter().flat_map(|norms| [norms.queries, norms.keys]);
                 gains.chain(rotation.iter().map(|rotation| rotation.table)).collect()
             }
-            Step::Store { .. } | Step::Attention { .. } | Step::LastRow { .. } | Step::Argmax { .. } => Vec::new(),
+            Step::Store { .. } | Step::Attention { .. } | Step::LastRow { .. } | Step::Choose { .. } => Vec::new(),
         }
     }
 }

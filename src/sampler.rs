@@ -1,7 +1,8 @@
 //! Logits -> the next token: a pure function of the logits, the tokens so far, the options and the seed.
 //!
 //! The order is that of `transformers`: bias, penalties, temperature, top-k, top-p, min-p, then the draw. Each narrows what
-//! the one before it left over, and probabilities are always those among what is left.
+//! the one before it left over, and probabilities are always those among what is left. This is the reference; a GPU chooses
+//! by the same rules in [`kernels::choose`](crate::kernels::choose).
 
 mod logprobs;
 mod options;
@@ -10,6 +11,7 @@ mod philox;
 mod tests;
 
 pub use options::{MOST_BIASES, MOST_TOP_LOGPROBS, Options};
+pub use philox::uniform;
 
 use crate::{Error, Result};
 use logprobs::LogProbabilities;
@@ -31,9 +33,9 @@ pub struct Chosen {
     pub top: Vec<(u32, f32)>,
 }
 
-/// Chooses tokens by one set of options. Holds no state but buffers that are used again: the same arguments always give
-/// the same token, and nothing is allocated once the buffers have grown to the size of the vocabulary.
-#[derive(Debug, Clone)]
+/// Chooses tokens by one set of options, greedily by default. Holds no state but buffers that are used again: the same
+/// arguments always give the same token, and nothing is allocated once the buffers have grown to the size of the vocabulary.
+#[derive(Debug, Clone, Default)]
 pub struct Sampler {
     options: Options,
     candidates: Vec<Candidate>,
@@ -62,18 +64,7 @@ impl Sampler {
     /// Fails as [`Options::check`] does.
     pub fn new(options: &Options) -> Result<Sampler> {
         options.check()?;
-        let (candidates, counts, logprobs) = (Vec::new(), Vec::new(), LogProbabilities::default());
-        Ok(Sampler { options: options.clone(), candidates, counts, logprobs })
-    }
-
-    /// Whether every choice is the token with the greatest logit as the model gives it (the lowest id among equals) and
-    /// nothing else is asked, so that the device can choose by itself and the logits need not be read back.
-    pub fn is_greedy(&self) -> bool {
-        let Options { logit_bias, top_logprobs, .. } = &self.options;
-        self.options.takes_the_greatest()
-            && !self.options.has_penalties()
-            && logit_bias.is_empty()
-            && top_logprobs.is_none()
+        Ok(Sampler { options: options.clone(), ..Sampler::default() })
     }
 
     /// The token to follow `prompt` and `generated`; `logits` has a value per token of the vocabulary and is changed.
@@ -97,6 +88,9 @@ impl Sampler {
     }
 
     fn choose(&mut self, logits: &mut [f32], prompt: &[u32], generated: &[u32]) -> u32 {
+        if self.options.has_penalties() || !self.options.logit_bias.is_empty() {
+            logits.iter_mut().for_each(|logit| adjust(logit, |logit| logit.clamp(-GREATEST_LOGIT, GREATEST_LOGIT)));
+        }
         for (token, bias) in &self.options.logit_bias {
             if let Some(logit) = logits.get_mut(*token as usize) {
                 adjust(logit, |logit| logit + bias);
@@ -181,7 +175,7 @@ impl Sampler {
     fn draw(&mut self, place: u64) -> u32 {
         self.candidates.sort_unstable_by_key(|candidate| candidate.token);
         let total: f64 = self.candidates.iter().map(|candidate| candidate.weight).sum();
-        let target = philox::uniform(self.options.seed, place) * total;
+        let target = uniform(self.options.seed, place) * total;
         let mut reached = 0.0;
         let mut drawn = 0;
         for candidate in self.candidates.iter().filter(|candidate| candidate.weight > 0.0) {
@@ -198,7 +192,7 @@ impl Sampler {
 /// Changes a logit by bias or penalty; what can't be chosen stays so.
 fn adjust(logit: &mut f32, by: impl Fn(f32) -> f32) {
     if *logit != f32::NEG_INFINITY {
-        *logit = by(logit.clamp(-GREATEST_LOGIT, GREATEST_LOGIT));
+        *logit = by(*logit);
     }
 }
 

@@ -74,26 +74,34 @@ fn bindings_are_in_step_with_the_faces() {
 
 #[test]
 fn params_are_in_step_with_the_faces() {
-    each(|kernel, _, module, _| {
-        let mut variables = module.global_variables.iter().map(|(_, variable)| variable);
-        let params = variables.find(|variable| variable.name.as_deref() == Some("params")).expect("params are bound");
-        let TypeInner::Struct { members, .. } = &module.types[params.ty].inner else { panic!("params are a struct") };
-        let found: Vec<_> = members
-            .iter()
-            .map(|member| {
-                let TypeInner::Scalar(scalar) = module.types[member.ty].inner else {
-                    panic!("{}: params hold scalars only", kernel.name)
-                };
-                let name = match scalar.kind {
-                    naga::ScalarKind::Uint => "u32",
-                    naga::ScalarKind::Float => "f32",
-                    other => panic!("{}: params hold u32 and f32 only, not {other:?}", kernel.name),
-                };
-                (member.name.as_deref().expect("a member has a name"), name)
-            })
-            .collect();
-        assert_eq!(found, kernel.params, "{}: Params", kernel.name);
-    });
+    each(|kernel, _, module, _| assert_eq!(fields(kernel, module, "params"), kernel.params, "{}: Params", kernel.name));
+}
+
+/// Names and types of the members of a struct that is bound.
+fn fields<'a>(kernel: &Kernel, module: &'a Module, variable: &str) -> Vec<(&'a str, &'static str)> {
+    let mut variables = module.global_variables.iter().map(|(_, variable)| variable);
+    let bound = variables.find(|bound| bound.name.as_deref() == Some(variable)).expect("the struct is bound");
+    let TypeInner::Struct { members, .. } = &module.types[bound.ty].inner else { panic!("{variable} is a struct") };
+    let field = |member: &'a naga::StructMember| {
+        let TypeInner::Scalar(scalar) = module.types[member.ty].inner else {
+            panic!("{}: {variable} holds scalars only", kernel.name)
+        };
+        let name = match scalar.kind {
+            naga::ScalarKind::Uint => "u32",
+            naga::ScalarKind::Float => "f32",
+            other => panic!("{}: {variable} holds u32 and f32 only, not {other:?}", kernel.name),
+        };
+        (member.name.as_deref().expect("a member has a name"), name)
+    };
+    members.iter().map(field).collect()
+}
+
+#[test]
+fn the_options_of_the_sampler_are_in_step_with_their_shader() {
+    for kernel in [kernels::choose::CHOOSE, kernels::choose::CHOOSE_PARTIALS, kernels::choose::CHOOSE_PARTIALS_LANE] {
+        let (module, _) = parse(&kernel, &kernel.link(Format::F32, CacheFormat::F32));
+        assert_eq!(fields(&kernel, &module, "sampling"), kernels::choose::Sampling::FIELDS);
+    }
 }
 
 #[test]

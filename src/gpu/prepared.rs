@@ -1,11 +1,12 @@
 //! A plan -> dispatches with their pipelines and bind groups, ready to be replayed.
 
 use super::device::{Buffer, Device, Tally};
+use super::pipelines::Pipelines;
 use super::readback::Staging;
 use super::{Gpu, Weight};
-use crate::executor::Readback;
+use crate::executor::{Readback, check_readback, nothing_was_run};
 use crate::format::Format;
-use crate::kernels::{self, CacheFormat, Dispatch, Resource, stride};
+use crate::kernels::{self, CacheFormat, Dispatch, Resource, choose, stride};
 use crate::plan::{Live, Plan, Side, Slots, Step, Tensor};
 use crate::weights::Catalogue;
 use crate::{Error, Result};
@@ -24,7 +25,8 @@ pub struct Lowered {
     live_group: wgpu::BindGroup,
     dispatches: Vec<Ready>,
     pub logits_back: Staging,
-    pub choice_back: Staging,
+    /// In a plan that chooses.
+    choice_back: Option<Staging>,
     /// Rows with logits of the last run.
     pub last_rows: u32,
     /// Tokens must be below this, if the plan looks tokens up.
@@ -63,10 +65,10 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
     let live = device.buffer("live", 16, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
     let entry = wgpu::BindGroupEntry { binding: 0, resource: live.as_entire_binding() };
     let live_group = device.bind_group(&gpu.pipelines.live, &[entry]);
-    let staging = |label, tensor| {
-        Staging::new(device, label, plan.rows_of(tensor), plan.info(tensor).width, stride(plan, tensor))
-    };
-    let (logits_back, choice_back) = (staging("logits", plan.logits), staging("choice", plan.choice));
+    let staging =
+        |label, tensor, rows| Staging::new(device, label, rows, plan.info(tensor).width, stride(plan, tensor));
+    let logits_back = staging("logits", plan.logits, plan.rows_of(plan.logits));
+    let choice_back = plan.choice.map(|choice| staging("choice", choice, 1));
 
     let uniforms = uniforms(device, &dispatches);
     let unused = device.storage("unused", 16);
@@ -152,6 +154,10 @@ impl Binder<'_> {
     }
 
     fn binding<'b>(&'b self, gpu: &'b Gpu, resource: Resource) -> Result<wgpu::BindingResource<'b>> {
+        let choosing = || {
+            let choosing = gpu.choosing.as_ref();
+            choosing.ok_or_else(|| Error::Device("what choosing takes was not made before the plan".into()))
+        };
         let buffer = match resource {
             Resource::Tensor(tensor) => {
                 &self.buffers[self.slots.of[tensor.0].expect("a tensor that a step uses has a slot")]
@@ -160,6 +166,9 @@ impl Binder<'_> {
             Resource::Unused => self.unused,
             Resource::Scratch(_) => self.scratch,
             Resource::Tokens => self.tokens,
+            Resource::Sampling => &choosing()?.sampling,
+            Resource::Bias => &choosing()?.bias,
+            Resource::Counts => &choosing()?.counts,
             Resource::Cache(layer, _) | Resource::WholeCache(layer) => {
                 let cache = gpu.cache.as_ref();
                 let cache = cache.ok_or_else(|| Error::Device("the cache was not made before the plan".into()))?;
@@ -177,26 +186,31 @@ impl Binder<'_> {
 }
 
 impl Lowered {
-    /// Submits one run: tokens and position in, all dispatches in one pass, and the copy that `readback` asks for.
+    /// Submits one run: tokens, position and place in, all dispatches in one pass, and the copy that `readback` asks for.
     pub fn run(
         &mut self,
         device: &Device,
         weights: &[Weight],
-        tokens: &[u32],
-        position: u32,
+        (tokens, position, place): (&[u32], u32, u32),
         readback: Readback,
     ) -> Result<()> {
-        let live = self.write_run(device, tokens, position)?;
+        check_readback(&self.plan, readback)?;
+        let live = self.write_run(device, tokens, position, place)?;
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        let dispatched = self.encode(&mut pass, &self.dispatches, weights, live);
+        let wanted = |ready: &&Ready| readback == Readback::Choice || !self.chooses(ready);
+        let dispatched = self.encode(&mut pass, self.dispatches.iter().filter(wanted), weights, live);
         drop(pass);
         Tally::add(&device.tally.dispatches, dispatched);
         self.last_rows = self.plan.live_rows(self.plan.logits, live);
         match readback {
             Readback::Nothing => {}
-            Readback::Choice => self.choice_back.copy(&mut encoder, self.tensor(self.plan.choice), self.last_rows),
-            Readback::Logits => self.logits_back.copy(&mut encoder, self.tensor(self.plan.logits), self.last_rows),
+            Readback::Choice => {
+                if let (Some(back), Some(choice)) = (&self.choice_back, self.plan.choice) {
+                    back.copy(&mut encoder, self.tensor(choice), live.slot..live.slot + 1);
+                }
+            }
+            Readback::Logits => self.logits_back.copy(&mut encoder, self.tensor(self.plan.logits), 0..self.last_rows),
         }
         Tally::add(&device.tally.weight_bytes, self.weight_bytes);
         device.submit(encoder);
@@ -204,8 +218,8 @@ impl Lowered {
     }
 
     /// Writes what a run varies.
-    pub fn write_run(&self, device: &Device, tokens: &[u32], position: u32) -> Result<Live> {
-        let live = self.plan.live(tokens.len(), position)?;
+    pub fn write_run(&self, device: &Device, tokens: &[u32], position: u32, place: u32) -> Result<Live> {
+        let live = Live { place, ..self.plan.live(tokens.len(), position)? };
         device.write(&self.tokens, 0, bytemuck::cast_slice(tokens));
         device.write(&self.live, 0, bytemuck::cast_slice(&live.words()));
         Ok(live)
@@ -214,6 +228,22 @@ impl Lowered {
     /// The dispatches that a run has, in order.
     pub fn live_dispatches(&self, live: Live) -> impl Iterator<Item = &Ready> {
         self.dispatches.iter().filter(move |ready| ready.dispatch.grid.size(&self.plan, live)[0] > 0)
+    }
+
+    /// Takes the kernel that chooses by all that may be asked for, or the one that only takes the greatest.
+    pub fn choose_by(&mut self, device: &Device, pipelines: &mut Pipelines, full: bool) {
+        let constants = choose::constants(full);
+        for Ready { dispatch, pipeline, .. } in &mut self.dispatches {
+            if dispatch.kernel.name == choose::CHOOSE.name && dispatch.constants != constants {
+                dispatch.constants.clone_from(&constants);
+                *pipeline = pipelines.get(device, dispatch, Format::F32, CacheFormat::F32);
+            }
+        }
+    }
+
+    /// Whether a dispatch belongs to the choice of a token.
+    fn chooses(&self, ready: &Ready) -> bool {
+        matches!(self.plan.steps[ready.step], Step::Choose { .. })
     }
 
     /// Records dispatches of the plan into a pass; returns how many there were.
@@ -242,6 +272,14 @@ impl Lowered {
         count
     }
 
+    /// The record of the last choice.
+    pub async fn read_choice(&self, device: &Device) -> Result<Vec<u32>> {
+        match &self.choice_back {
+            Some(back) if self.last_rows > 0 => back.read(device, 1).await,
+            _ => Err(nothing_was_run()),
+        }
+    }
+
     fn tensor(&self, tensor: Tensor) -> &Buffer {
         &self.buffers[self.slots.of[tensor.0].expect("a tensor that is read back has a slot")]
     }
@@ -259,7 +297,7 @@ impl Lowered {
         let rows = self.plan.rows_of(tensor);
         let staging = Staging::new(device, "inspect", rows, self.plan.info(tensor).width, stride(&self.plan, tensor));
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-        staging.copy(&mut encoder, self.tensor(tensor), rows);
+        staging.copy(&mut encoder, self.tensor(tensor), 0..rows);
         device.submit(encoder);
         Ok(staging.read(device, rows).await?.into_iter().map(f32::from_bits).collect())
     }

@@ -127,7 +127,7 @@ impl Clock {
         tokens: &[u32],
         position: u32,
     ) -> Result<Times> {
-        let live = lowered.write_run(device, tokens, position)?;
+        let live = lowered.write_run(device, tokens, position, 0)?;
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         for (place, ready) in lowered.live_dispatches(live).enumerate() {
             let query = place as u32 * 2;
@@ -145,7 +145,7 @@ impl Clock {
             let bytes = u64::from(MOST_QUERIES) * 8 * number as u64;
             encoder.resolve_query_set(set, 0..set.count(), &self.resolved, bytes);
         }
-        self.back.copy(&mut encoder, &self.resolved, 1);
+        self.back.copy(&mut encoder, &self.resolved, 0..1);
         device.submit(encoder);
         let words = self.back.read(device, 1).await?;
         let tick = |pair: &[u32]| u64::from(pair[0]) | u64::from(pair[1]) << 32;

@@ -3,6 +3,7 @@
 use super::device::{Buffer, Device, Tally, lost};
 use crate::executor::nothing_was_run;
 use crate::{Error, Result};
+use std::ops::Range;
 
 /// A buffer that the host can map, for rows of `width` words that stand `stride` words apart on the device.
 pub struct Staging {
@@ -18,9 +19,10 @@ impl Staging {
         Staging { buffer, width: width as usize, stride: stride as usize }
     }
 
-    /// Records the copy of the first `rows` rows of a tensor.
-    pub fn copy(&self, encoder: &mut wgpu::CommandEncoder, tensor: &Buffer, rows: u32) {
-        encoder.copy_buffer_to_buffer(tensor, 0, &self.buffer, 0, self.bytes(rows));
+    /// Records the copy of so many rows of a tensor as there is room for.
+    pub fn copy(&self, encoder: &mut wgpu::CommandEncoder, tensor: &Buffer, rows: Range<u32>) {
+        let (first, bytes) = (self.bytes(rows.start), self.bytes(rows.end - rows.start));
+        encoder.copy_buffer_to_buffer(tensor, first, &self.buffer, 0, bytes);
     }
 
     fn bytes(&self, rows: u32) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::tuning::{Choice, Tuning};
 use super::{
-    Kernel, argmax, attention, attention_decode, embed, heads, last_row, layer_norm, matmul, matvec, pointwise,
+    Kernel, attention, attention_decode, choose, embed, heads, last_row, layer_norm, matmul, matvec, pointwise,
     rms_norm, rope, store,
 };
 use crate::format::BLOCK;
@@ -47,6 +47,12 @@ pub enum Resource {
     WholeCache(u32),
     /// So many values in between, from one dispatch of a step to the next.
     Scratch(u32),
+    /// How the next token is chosen: [`choose::Sampling`].
+    Sampling,
+    /// What is added to each token's logit, f32.
+    Bias,
+    /// For each token twice the number of times it was generated, and one more if it stands in the prompt, u32.
+    Counts,
 }
 
 /// Workgroups of a dispatch: `x`, `y`, and in z one for each `rows_each` of the live rows of `rows_of`.
@@ -194,7 +200,7 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, tuning: &Tuning) 
             one(attention::lower(plan, *q, *layer, *heads, *scale, *y, variant))
         }
         Step::LastRow { x, y } => one(last_row::lower(plan, *x, *y)),
-        Step::Argmax { x, y } => one(argmax::lower(plan, *x, *y)),
+        Step::Choose { logits, y } => choose::lower(plan, *logits, *y, tuning.choosing()),
     }
 }
 

@@ -12,9 +12,9 @@ mod dispatch;
 mod reference;
 mod work;
 
-pub mod argmax;
 pub mod attention;
 pub mod attention_decode;
+pub mod choose;
 pub mod embed;
 pub mod heads;
 pub mod last_row;
@@ -63,12 +63,14 @@ pub enum Binding {
 
 /// Every kernel, in the order of the files' names.
 pub const ALL: &[&Kernel] = &[
-    &argmax::KERNEL,
     &attention::ATTENTION,
     &attention_decode::DECODE,
     &attention_decode::DECODE_LANE,
     &attention::ATTENTION_LANE,
     &attention_decode::MERGE,
+    &choose::CHOOSE,
+    &choose::CHOOSE_PARTIALS,
+    &choose::CHOOSE_PARTIALS_LANE,
     &embed::KERNEL,
     &heads::KERNEL,
     &last_row::KERNEL,
@@ -96,10 +98,16 @@ const LIBRARY: &[(&str, &str)] = &[
     ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
     ("live", include_str!("../../shaders/lib/live.wgsl")),
     ("multiply", include_str!("../../shaders/lib/multiply.wgsl")),
+    ("narrow", include_str!("../../shaders/lib/narrow.wgsl")),
     ("norm", include_str!("../../shaders/lib/norm.wgsl")),
+    ("philox", include_str!("../../shaders/lib/philox.wgsl")),
     ("reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("rotate", include_str!("../../shaders/lib/rotate.wgsl")),
+    ("sampling", include_str!("../../shaders/lib/sampling.wgsl")),
+    ("slices", include_str!("../../shaders/lib/slices.wgsl")),
     ("splits", include_str!("../../shaders/lib/splits.wgsl")),
+    ("together", include_str!("../../shaders/lib/together.wgsl")),
+    ("wide", include_str!("../../shaders/lib/wide.wgsl")),
 ];
 
 impl Kernel {

@@ -195,6 +195,11 @@ impl Tuning {
         choices.get(&subject)
     }
 
+    /// For the choice of a token, which is not measured: what a barrier costs decides, as in attention of one row.
+    pub fn choosing(&self) -> Variant {
+        self.attention_decode.usual
+    }
+
     /// The names to choose from.
     pub fn names(&self, kind: Kind) -> Vec<&'static str> {
         self.table(kind).names()

@@ -3,7 +3,7 @@
 //! Everything follows from the step, the kernel's bindings and shapes, so a new kernel is counted like the others. What
 //! is read more than once counts once: the count is what an ideal cache would leave, the least there is to move.
 
-use super::{Binding, CACHE_TILE, CacheFormat, Dispatch, Resource, attention_decode};
+use super::{Binding, CACHE_TILE, CacheFormat, Dispatch, Resource, attention_decode, choose};
 use crate::plan::{CacheShape, Combine, Live, Plan, Step};
 use crate::weights::{Layout, WeightId};
 use serde::Serialize;
@@ -146,6 +146,9 @@ impl<'a> Setting<'a> {
 
     /// Bytes to be read, and to be written.
     fn bytes(&self, step: &Step, dispatch: &Dispatch) -> (u64, u64) {
+        if let Step::Choose { logits, .. } = step {
+            return choose::greedy_bytes(dispatch, logits.width);
+        }
         let (mut read, mut written) = (0, 0);
         for (binding, resource) in dispatch.kernel.bindings.iter().zip(&dispatch.resources) {
             match binding {
@@ -200,7 +203,7 @@ impl<'a> Setting<'a> {
                 1 => 0,
                 splits => 4 * u64::from(values) / u64::from(attention_decode::MOST_SPLITS) * splits,
             },
-            Resource::Unused => 0,
+            Resource::Unused | Resource::Sampling | Resource::Bias | Resource::Counts => 0,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! files are checked against its [`Spec`](crate::weights::Spec)s before a plan is built over them.
 
 use super::*;
+use crate::kernels::choose;
 use crate::weights::{Catalogue, Layout};
 
 /// Records a plan: each call is a step and returns what it computes.
@@ -9,14 +10,15 @@ pub struct Builder<'a> {
     catalogue: &'a Catalogue,
     plan: Plan,
     scope: String,
+    output: Output,
 }
 
 impl<'a> Builder<'a> {
     /// An empty plan with room for `rows` rows.
     pub fn new(catalogue: &'a Catalogue, rows: u32, cache: CacheShape) -> Builder<'a> {
         let nothing = Tensor(usize::MAX);
-        let plan = Plan { rows, cache, tensors: Vec::new(), steps: Vec::new(), logits: nothing, choice: nothing };
-        Builder { catalogue, plan, scope: String::new() }
+        let plan = Plan { rows, cache, tensors: Vec::new(), steps: Vec::new(), logits: nothing, choice: None };
+        Builder { catalogue, plan, scope: String::new(), output: Output::All }
     }
 
     /// Leads the names of the tensors that follow: `blk.3`.
@@ -182,8 +184,9 @@ impl<'a> Builder<'a> {
         y
     }
 
-    /// The rows that are given logits.
+    /// The rows that are given logits; where it is the last alone, [`finish`](Self::finish) chooses a token by them.
     pub fn output_rows(&mut self, x: View, output: Output) -> View {
+        self.output = output;
         if output == Output::All || self.plan.rows == 1 {
             return x;
         }
@@ -192,14 +195,16 @@ impl<'a> Builder<'a> {
         y
     }
 
-    /// Ends the plan: the greatest of the logits is the choice.
+    /// Ends the plan.
     pub fn finish(mut self, logits: View) -> Plan {
         assert_eq!((logits.start, logits.width), (0, self.plan.info(logits.tensor).width), "logits are a whole tensor");
         self.scope = String::new();
-        let choice = self.tensor("choice", self.rows(logits), 1);
-        self.plan.steps.push(Step::Argmax { x: logits, y: choice.tensor });
         self.plan.logits = logits.tensor;
-        self.plan.choice = choice.tensor;
+        if self.output == Output::Last {
+            let y = self.tensor("choice", Rows::Fixed(choose::RECORDS), choose::RECORD).tensor;
+            self.plan.steps.push(Step::Choose { logits, y });
+            self.plan.choice = Some(y);
+        }
         self.plan
     }
 }

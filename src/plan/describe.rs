@@ -35,8 +35,9 @@ impl Line<'_> {
             Combine::Multiply => "*=",
         };
         let rows = match self.plan.info(y.tensor).rows {
-            Rows::All => "rows",
-            Rows::Last => "1",
+            Rows::All => "rows".to_string(),
+            Rows::Last => "1".to_string(),
+            Rows::Fixed(rows) => rows.to_string(),
         };
         format!("{} [{rows}, {}] {sign}", self.view(y), y.width)
     }
@@ -118,7 +119,9 @@ impl fmt::Display for Line<'_> {
                 write!(f, "{y} attention {} over cache.{layer}, {heads} heads, scale {scale}", self.view(*q))
             }
             Step::LastRow { x, y } => write!(f, "{} last_row {}", self.whole(*y, Combine::Store), self.view(*x)),
-            Step::Argmax { x, y } => write!(f, "{} argmax {}", self.whole(*y, Combine::Store), self.view(*x)),
+            Step::Choose { logits, y, .. } => {
+                write!(f, "{} choose {}", self.whole(*y, Combine::Store), self.view(*logits))
+            }
         }
     }
 }

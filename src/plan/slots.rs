@@ -51,7 +51,7 @@ fn uses(plan: &Plan) -> Vec<Option<(usize, usize)>> {
             uses[tensor] = Some((uses[tensor].map_or(first, |(first, _)| first), i));
         }
     }
-    for kept in [plan.logits, plan.choice] {
+    for kept in [plan.logits].into_iter().chain(plan.choice) {
         if let Some(Some((_, last))) = uses.get_mut(kept.0) {
             *last = plan.steps.len();
         }
@@ -72,11 +72,12 @@ mod tests {
         let table = catalogue.add("table", layout(Shape::Matrix { outputs: 50, inputs: 40 }));
         let square = catalogue.add("square", layout(Shape::Matrix { outputs: 40, inputs: 40 }));
         let cache = CacheShape { layers: 1, kv_heads: 1, head_width: 40, context: 8 };
-        let mut builder = Builder::new(&catalogue, 3, cache);
+        let mut builder = Builder::new(&catalogue, 1, cache);
         let mut x = builder.embed(table);
         for _ in 0..10 {
             x = builder.matmul("y", x, square);
         }
+        let x = builder.output_rows(x, Output::Last);
         let logits = builder.matmul("logits", x, table);
         let plan = builder.finish(logits);
         let slots = Slots::new(&plan);

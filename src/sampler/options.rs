@@ -96,12 +96,12 @@ impl Options {
     }
 
     /// Whether the likeliest token is taken, so that nothing is drawn.
-    pub(super) fn takes_the_greatest(&self) -> bool {
+    pub(crate) fn takes_the_greatest(&self) -> bool {
         self.temperature == 0.0 || self.top_k == 1
     }
 
     /// Whether tokens that stand in the text already are weighed differently.
-    pub(super) fn has_penalties(&self) -> bool {
+    pub(crate) fn has_penalties(&self) -> bool {
         self.repetition_penalty != 1.0 || self.frequency_penalty != 0.0 || self.presence_penalty != 0.0
     }
 }

@@ -4,18 +4,23 @@ use super::GenerateOptions;
 use super::model::Model;
 use crate::Result;
 use crate::executor::Readback;
-use crate::sampler::Sampler;
+use crate::sampler::{Chosen, Options};
 use crate::tokenizer::{Emitted, StopStrings, TextStream};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use web_time::Instant;
+
+/// Answers that were begun: each has a number of its own.
+static BEGUN: AtomicU64 = AtomicU64::new(0);
 
 /// An answer on its way. It holds everything but the model, so that several may take turns on one.
 pub struct Generation {
+    number: u64,
     /// The prompt, then the new tokens.
     history: Vec<u32>,
     prompt_tokens: usize,
     most: usize,
     ignore_eos: bool,
-    sampler: Sampler,
+    sampling: Options,
     /// Until the answer has ended.
     writer: Option<Writer>,
     text: String,
@@ -61,12 +66,16 @@ pub enum Step {
 }
 
 /// A new token and the text that is certain with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
     /// The token.
     pub token: u32,
     /// What it adds to the text. Empty while a character, or what may become a stop string, is incomplete.
     pub text: String,
+    /// The token's log-probability, where [`Options::top_logprobs`] asks for it.
+    pub logprob: Option<f32>,
+    /// The likeliest tokens with their log-probabilities, as many as were asked for.
+    pub top: Vec<(u32, f32)>,
 }
 
 /// Where the time of an answer went.
@@ -116,11 +125,12 @@ impl Model {
         let room = self.context() as usize + 1 - prompt.len();
         let most = room.min(options.max_tokens as usize);
         Ok(Generation {
+            number: BEGUN.fetch_add(1, Relaxed),
             history: prompt.to_vec(),
             prompt_tokens: prompt.len(),
             most,
             ignore_eos: options.ignore_eos,
-            sampler: Sampler::new(&options.sampling)?,
+            sampling: options.sampling,
             writer: Some(Writer {
                 stream: TextStream::after(self.text().tokenizer(), prompt),
                 stop: StopStrings::new(options.stop)?,
@@ -154,24 +164,23 @@ impl Model {
             generation.timings.cached_tokens = self.reusable(&generation.history);
             generation.timings.prompt_tokens = generation.prompt_tokens - generation.timings.cached_tokens;
         }
-        let greedy = generation.sampler.is_greedy();
-        let readback = if greedy { Readback::Choice } else { Readback::Logits };
-        let ran = self.advance(&generation.history, readback)?;
+        // Whatever fails below leaves it open what the executor has chosen by.
+        if self.turn.take() != Some(generation.number) {
+            self.begin_choosing(&generation.sampling, generation.prompt(), generation.tokens())?;
+        }
+        let ran = self.advance(&generation.history, Readback::Choice)?;
         if ran.left > 0 {
             self.settle().await?;
+            self.turn = Some(generation.number);
             generation.spend(start);
             let total = generation.history.len();
             return Ok(Step::Prompt { done: total - ran.left, total });
         }
-        let token = if greedy {
-            self.choice(ran.pass).await?
-        } else {
-            let mut scores = self.scores(ran.pass).await?;
-            generation.sample(&mut scores)?
-        };
+        let chosen = self.choice(ran.pass).await?;
+        self.turn = Some(generation.number);
         generation.spend(start);
-        let ends = !generation.ignore_eos && self.text().tokenizer().end_tokens().contains(&token);
-        Ok(Step::Token(generation.take(token, ends)))
+        let ends = !generation.ignore_eos && self.text().tokenizer().end_tokens().contains(&chosen.token);
+        Ok(Step::Token(generation.take(chosen, ends)))
     }
 }
 
@@ -201,12 +210,6 @@ impl Generation {
         self.timings
     }
 
-    /// The token that the options choose by the scores after the last token.
-    fn sample(&mut self, scores: &mut [f32]) -> Result<u32> {
-        let (prompt, generated) = self.history.split_at(self.prompt_tokens);
-        Ok(self.sampler.sample(scores, prompt, generated)?.token)
-    }
-
     /// Books the time of a step that began at `start`.
     fn spend(&mut self, start: Instant) {
         let ms = start.elapsed().as_secs_f64() * 1000.0;
@@ -219,10 +222,11 @@ impl Generation {
     }
 
     /// Appends a token; `ends` where it is one that ends a text.
-    fn take(&mut self, token: u32, ends: bool) -> Chunk {
+    fn take(&mut self, chosen: Chosen, ends: bool) -> Chunk {
+        let Chosen { token, logprob, top } = chosen;
         self.history.push(token);
         self.timings.new_tokens = self.tokens().len();
-        let Some(mut writer) = self.writer.take() else { return Chunk { token, text: String::new() } };
+        let Some(mut writer) = self.writer.take() else { return Chunk { token, text: String::new(), logprob, top } };
         let (mut text, mut stopped) = (String::new(), false);
         if !ends {
             Emitted { text, stopped } = writer.push(token);
@@ -241,7 +245,7 @@ impl Generation {
             (false, false) => None,
         };
         self.text += &text;
-        Chunk { token, text }
+        Chunk { token, text, logprob, top }
     }
 }
 

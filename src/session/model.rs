@@ -3,9 +3,9 @@
 use super::assembly::{Assembly, FormatUse};
 use super::text::Text;
 use crate::executor::{AdapterInfo, Counts, Executor, Prepared, Readback};
-use crate::kernels::argmax;
 use crate::models::ModelShape;
 use crate::plan::Output;
+use crate::sampler::{Chosen, Options};
 use crate::{Error, Result};
 
 /// A model on a device, ready to run. Dropping it frees what it holds there.
@@ -26,6 +26,8 @@ pub struct Model {
     scoring: Option<(Prepared, u32)>,
     /// The tokens whose keys and values stand in the cache, by position.
     cached: Vec<u32>,
+    /// The answer whose options the executor chooses tokens by, if that is still sure.
+    pub(super) turn: Option<u64>,
 }
 
 /// What a model is and what it takes.
@@ -60,7 +62,7 @@ impl Model {
         let decode = executor.prepare(&decode, &assembly.catalogue)?;
         let prompt = executor.prepare(&prompt, &assembly.catalogue)?;
         let (scoring, cached) = (None, Vec::new());
-        Ok(Model { executor, assembly, text, notice, decode, prompt, prompt_rows, scoring, cached })
+        Ok(Model { executor, assembly, text, notice, decode, prompt, prompt_rows, scoring, cached, turn: None })
     }
 
     /// What the model is and what it takes.
@@ -170,24 +172,19 @@ impl Model {
         self.executor.settle().await
     }
 
-    /// The token with the greatest score after the last row of a pass, chosen by the device.
-    pub(super) async fn choice(&mut self, pass: Prepared) -> Result<u32> {
-        let token = self.executor.read_choice(pass).await?;
-        if token == argmax::NONE {
-            let message =
-                "a score of the next token is no number: the model's numbers overflowed or its weights are damaged";
-            return Err(Error::Model(message.into()));
-        }
-        let vocab = self.shape().vocab;
-        if token >= vocab {
-            return Err(Error::Device(format!("the device chose token {token} of a vocabulary of {vocab}")));
-        }
-        Ok(token)
+    /// Says how tokens are chosen from now on, after `prompt` and `generated`.
+    pub(super) fn begin_choosing(&mut self, options: &Options, prompt: &[u32], generated: &[u32]) -> Result<()> {
+        self.executor.begin_choosing(options, prompt, generated)
     }
 
-    /// The scores of every token of the vocabulary after the last row of a pass.
-    pub(super) async fn scores(&mut self, pass: Prepared) -> Result<Vec<f32>> {
-        self.executor.read_logits(pass).await
+    /// The token that a pass chose.
+    pub(super) async fn choice(&mut self, pass: Prepared) -> Result<Chosen> {
+        let chosen = self.executor.read_choice(pass).await?;
+        let vocab = self.shape().vocab;
+        if chosen.token >= vocab {
+            return Err(Error::Device(format!("the device chose token {} of a vocabulary of {vocab}", chosen.token)));
+        }
+        Ok(chosen)
     }
 
     /// Hands over the scores after every token, as many rows `[rows, vocab]` at a time as the device has room for, in
