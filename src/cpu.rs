@@ -15,6 +15,7 @@ use crate::plan::{
 use crate::sampler::{Chosen, Options, Sampler};
 use crate::weights::{Layout, Sink, WeightId};
 use crate::{Error, Result};
+use std::collections::VecDeque;
 
 /// Weights, cache and tensors in memory.
 #[derive(Default)]
@@ -23,6 +24,8 @@ pub struct Cpu {
     cache: Option<Cache>,
     prepared: Vec<Run>,
     choosing: Choosing,
+    /// What was chosen and not yet asked for, a run each.
+    chosen: VecDeque<Vec<Result<Chosen>>>,
 }
 
 /// How tokens are chosen, and between which others they stand.
@@ -91,7 +94,7 @@ impl Cpu {
 
     /// Runs every step; that of the choice where it is asked for.
     pub fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()> {
-        let Cpu { weights, cache, prepared: runs, choosing } = self;
+        let Cpu { weights, cache, prepared: runs, choosing, .. } = self;
         let run = &mut runs[prepared.0];
         check_readback(&run.plan, readback)?;
         run.live = run.plan.live(tokens.len(), position)?;
@@ -104,7 +107,33 @@ impl Cpu {
                 pass.step(run, i)?;
             }
         }
+        if readback == Readback::Choice {
+            let chosen = self.choice(prepared)?;
+            self.chosen.push_back(vec![Ok(chosen)]);
+        }
         Ok(())
+    }
+
+    /// Runs `count` rows from `position` on: the first takes the token that was chosen last.
+    pub fn chain(&mut self, prepared: Prepared, position: u32, count: u32) -> Result<()> {
+        let mut all = Vec::new();
+        for position in position..position.saturating_add(count) {
+            let token = *self.choosing.generated.last().ok_or_else(nothing_was_run)?;
+            self.run(prepared, &[token], position, Readback::Choice)?;
+            all.extend(self.chosen.pop_back().unwrap_or_default());
+        }
+        self.chosen.push_back(all);
+        Ok(())
+    }
+
+    /// How many runs chose tokens that were not yet asked for.
+    pub fn under_way(&self) -> usize {
+        self.chosen.len()
+    }
+
+    /// The tokens of the oldest of them.
+    pub fn choices(&mut self) -> Result<Vec<Result<Chosen>>> {
+        self.chosen.pop_front().ok_or_else(nothing_was_run)
     }
 
     /// Logits of the last run.
@@ -114,7 +143,7 @@ impl Cpu {
     }
 
     /// The token that the last run chose.
-    pub fn choice(&self, prepared: Prepared) -> Result<Chosen> {
+    fn choice(&self, prepared: Prepared) -> Result<Chosen> {
         let run = &self.prepared[prepared.0];
         let records = run.plan.choice.map(|y| &run.tensors[y.0]).filter(|_| run.live.rows > 0);
         let mut records = records.ok_or_else(nothing_was_run)?.chunks_exact(choose::RECORD as usize);

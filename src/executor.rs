@@ -8,6 +8,8 @@ use crate::plan::{CacheShape, Plan, Tensor};
 use crate::sampler;
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use crate::{Error, Result};
+
+pub use crate::gpu::{DEPTH, MOST_TOKENS};
 use serde::Serialize;
 
 /// A plan made ready on an executor.
@@ -211,14 +213,51 @@ impl Executor {
         }
     }
 
-    /// The token that the last run chose; it was run with [`Readback::Choice`].
+    /// Runs a plan of one row `count` times, from `position` on: each time with the token that was chosen before, which
+    /// the host need not know yet. On a GPU all of it is one submit.
     ///
     /// # Errors
-    /// `Model` where its logits allowed none.
-    pub async fn read_choice(&mut self, prepared: Prepared) -> Result<sampler::Chosen> {
+    /// `Option` for more than [`MOST_TOKENS`]; `Device` where [`depth`](Executor::depth) submits are on their way.
+    pub fn chain(&mut self, prepared: Prepared, position: u32, count: u32) -> Result<()> {
         match self {
-            Executor::Gpu(gpu) => gpu.read_choice(prepared).await,
-            Executor::Cpu(cpu) => cpu.choice(prepared),
+            Executor::Gpu(gpu) => gpu.chain(prepared, position, count),
+            Executor::Cpu(cpu) => cpu.chain(prepared, position, count),
+        }
+    }
+
+    /// Holds the tokens that a GPU chooses back for so long after it is done with them: to measure what a slow way to the
+    /// host costs. The CPU has no such way.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn hold_back(&mut self, delay: std::time::Duration) {
+        if let Executor::Gpu(gpu) = self {
+            gpu.hold_back(delay);
+        }
+    }
+
+    /// How many submits that choose tokens may be on their way: runs with [`Readback::Choice`], and chains.
+    pub fn depth(&self) -> usize {
+        match self {
+            Executor::Gpu(_) => DEPTH,
+            Executor::Cpu(_) => 1,
+        }
+    }
+
+    /// How many are.
+    pub fn under_way(&self) -> usize {
+        match self {
+            Executor::Gpu(gpu) => gpu.under_way(),
+            Executor::Cpu(cpu) => cpu.under_way(),
+        }
+    }
+
+    /// The tokens that the oldest of them chose; for each, an error where its logits allowed none.
+    ///
+    /// # Errors
+    /// Where there is none, or the device was lost.
+    pub async fn choices(&mut self) -> Result<Vec<Result<sampler::Chosen>>> {
+        match self {
+            Executor::Gpu(gpu) => gpu.choices().await,
+            Executor::Cpu(cpu) => cpu.choices(),
         }
     }
 

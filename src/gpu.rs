@@ -1,10 +1,12 @@
 //! Runs a plan on a GPU: the only place that names wgpu.
 //!
 //! Every pipeline, bind group and buffer is made when a plan is prepared; a run writes the tokens and the position, replays
-//! the dispatches in one compute pass, and copies out what the host asked for, all in one submit.
+//! the dispatches in one compute pass, and copies out what the host asked for, all in one submit. Runs that choose tokens
+//! may follow one another without the host: each looks up the token that the one before chose.
 
 mod choosing;
 mod device;
+mod flights;
 mod pipelines;
 mod prepared;
 mod probe;
@@ -12,10 +14,11 @@ mod profile;
 mod readback;
 
 pub use device::GpuOptions;
+pub use flights::{DEPTH, MOST_TOKENS};
 
-use crate::executor::{AdapterInfo, Counts, Prepared, Readback, check_tokens};
+use crate::executor::{AdapterInfo, Counts, Prepared, Readback, check_tokens, nothing_was_run};
 use crate::kernels::{CacheFormat, Tuning, choose};
-use crate::plan::{CacheShape, Plan, Tensor};
+use crate::plan::{CacheShape, Live, Plan, Tensor};
 use crate::sampler::{Chosen, Options};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use crate::{Error, Result};
@@ -24,6 +27,9 @@ use device::{Buffer, Device};
 use pipelines::Pipelines;
 use prepared::Lowered;
 
+/// Rows of the largest plan that can be prepared.
+const MOST_ROWS: u64 = 4096;
+
 /// Weights, cache and prepared plans on one device.
 pub struct Gpu {
     device: Device,
@@ -31,6 +37,8 @@ pub struct Gpu {
     tuning: Tuning,
     weights: Vec<Weight>,
     cache: Option<Cache>,
+    /// The tokens of a run; the first is overwritten by a token that is chosen.
+    tokens: Buffer,
     /// Made with the first plan that chooses.
     choosing: Option<Choosing>,
     prepared: Vec<Lowered>,
@@ -57,8 +65,8 @@ impl Gpu {
         let (forced, device) = (options.tuning.clone(), Device::open(options).await?);
         let pipelines = Pipelines::new(&device);
         let tuning = forced.unwrap_or_else(|| Tuning::start(device.vendor()));
-        let (weights, prepared) = (Vec::new(), Vec::new());
-        Ok(Gpu { device, pipelines, tuning, weights, cache: None, choosing: None, prepared })
+        let (weights, prepared, tokens) = (Vec::new(), Vec::new(), device.storage("tokens", MOST_ROWS * 4));
+        Ok(Gpu { device, pipelines, tuning, weights, cache: None, tokens, choosing: None, prepared })
     }
 
     /// What computes.
@@ -85,6 +93,9 @@ impl Gpu {
 
     /// Lowers a plan to dispatches and makes everything that they need.
     pub fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared> {
+        if u64::from(plan.rows) > MOST_ROWS {
+            return Err(Error::Option(format!("a plan of {} rows; at most {MOST_ROWS}", plan.rows)));
+        }
         self.prepare_choosing(plan)?;
         let mut lowered = prepared::lower(self, plan, catalogue)?;
         let full = self.choosing.as_ref().is_some_and(|choosing| choosing.full);
@@ -129,16 +140,51 @@ impl Gpu {
     /// Submits a run.
     pub fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()> {
         self.device.check()?;
-        if let Some(vocab) = self.prepared[prepared.0].vocab {
+        let lowered = &mut self.prepared[prepared.0];
+        let live = lowered.plan.live(tokens.len(), position)?;
+        if let Some(vocab) = lowered.vocab {
             check_tokens(tokens, vocab)?;
         }
-        let place = self.choosing.as_ref().map_or(0, |choosing| choosing.place);
-        let weights = &self.weights;
-        self.prepared[prepared.0].run(&self.device, weights, (tokens, position, place), readback)?;
-        if let Some(choosing) = self.choosing.as_mut().filter(|_| readback == Readback::Choice) {
-            choosing.place += 1;
-        }
+        self.device.write(&self.tokens, 0, bytemuck::cast_slice(tokens));
+        let live = Live { place: self.choosing.as_ref().map_or(0, |choosing| choosing.place), ..live };
+        let flights = self.choosing.as_mut().map(|choosing| &mut choosing.flights);
+        lowered.run(&self.device, &self.weights, live, (readback, flights))?;
+        self.chosen(u32::from(readback == Readback::Choice));
         Ok(())
+    }
+
+    /// Submits `count` runs of one row, from `position` on: the first takes the token that was chosen last.
+    pub fn chain(&mut self, prepared: Prepared, position: u32, count: u32) -> Result<()> {
+        self.device.check()?;
+        let lowered = &mut self.prepared[prepared.0];
+        if !(1..=MOST_TOKENS).contains(&count) {
+            return Err(Error::Option(format!("{count} tokens in a submit of 1 to {MOST_TOKENS}")));
+        }
+        lowered.plan.live(1, position.saturating_add(count - 1))?;
+        let live = lowered.plan.live(1, position)?;
+        let live = Live { place: self.choosing.as_ref().map_or(0, |choosing| choosing.place), ..live };
+        let flights = self.choosing.as_mut().map(|choosing| &mut choosing.flights);
+        lowered.chain(&self.device, &self.weights, live, (count, flights))?;
+        self.chosen(count);
+        Ok(())
+    }
+
+    /// So many more tokens are chosen, or will be.
+    fn chosen(&mut self, count: u32) {
+        if let Some(choosing) = &mut self.choosing {
+            choosing.place += count;
+        }
+    }
+
+    /// Holds the tokens that are chosen back for so long after the device is done with them.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn hold_back(&mut self, delay: std::time::Duration) {
+        self.device.readback_delay = Some(delay);
+    }
+
+    /// How many submits that choose are on their way.
+    pub fn under_way(&self) -> usize {
+        self.choosing.as_ref().map_or(0, |choosing| choosing.flights.under_way())
     }
 
     /// Waits until everything that was submitted is done; reports what the device refused meanwhile.
@@ -173,9 +219,11 @@ impl Gpu {
         Ok(words.into_iter().map(f32::from_bits).collect())
     }
 
-    /// The token that the last run chose.
-    pub async fn read_choice(&mut self, prepared: Prepared) -> Result<Chosen> {
-        choose::decode(&self.prepared[prepared.0].read_choice(&self.device).await?)
+    /// The tokens that the oldest submit on its way chose.
+    pub async fn choices(&mut self) -> Result<Vec<Result<Chosen>>> {
+        let choosing = self.choosing.as_mut().ok_or_else(nothing_was_run)?;
+        let records = choosing.flights.collect(&self.device).await?;
+        Ok(records.iter().map(|record| choose::decode(record)).collect())
     }
 
     /// Fills a tensor: for tests of kernels.

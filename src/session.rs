@@ -33,6 +33,7 @@ mod loading;
 mod model;
 mod options;
 pub mod predict;
+mod pace;
 mod profile;
 mod roofline;
 mod side;

@@ -1,7 +1,9 @@
 //! What the choice of tokens reads on the device: the options, a bias for each token, and which tokens there were.
 
 use super::device::{Buffer, Device};
-use crate::kernels::choose::Sampling;
+use super::flights::Flights;
+use crate::format::BLOCK;
+use crate::kernels::choose::{self, Sampling};
 use crate::sampler::Options;
 
 /// Buffers that every plan of a model shares, made once. What the options do not need is neither written nor read.
@@ -19,6 +21,8 @@ pub struct Choosing {
     has_counts: bool,
     /// Whether more is asked for than the greatest.
     pub full: bool,
+    /// Submits on their way.
+    pub flights: Flights,
     /// Tokens that were chosen: the place of the next random number.
     pub place: u32,
 }
@@ -35,6 +39,7 @@ impl Choosing {
             has_bias: false,
             has_counts: false,
             full: false,
+            flights: Flights::new(device, choose::RECORD.next_multiple_of(BLOCK)),
             place: 0,
         }
     }

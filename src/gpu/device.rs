@@ -24,6 +24,9 @@ pub struct Device {
     binding_limit: u64,
     pub tally: Arc<Tally>,
     trouble: Trouble,
+    /// How long records of chosen tokens are held back, to measure what a slow way to the host costs.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub readback_delay: Option<std::time::Duration>,
 }
 
 /// The first thing that went wrong on the device: errors come by callback, at any time.
@@ -104,7 +107,16 @@ impl Device {
         watch(&raw, &trouble);
         let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let binding_limit = options.binding_limit.unwrap_or(most).min(most) & !3;
-        Ok(Device { raw, queue, adapter: adapter.get_info(), binding_limit, tally: Arc::default(), trouble })
+        Ok(Device {
+            raw,
+            queue,
+            adapter: adapter.get_info(),
+            binding_limit,
+            tally: Arc::default(),
+            trouble,
+            #[cfg(not(target_arch = "wasm32"))]
+            readback_delay: None,
+        })
     }
 
     pub fn binding_limit(&self) -> u64 {
@@ -192,9 +204,9 @@ impl Device {
         self.queue.write_buffer(buffer, offset, bytes);
     }
 
-    pub fn submit(&self, encoder: wgpu::CommandEncoder) {
+    pub fn submit(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
         Tally::add(&self.tally.submits, 1);
-        self.queue.submit([encoder.finish()]);
+        self.queue.submit([encoder.finish()])
     }
 
     /// Waits until everything that was submitted is done.
@@ -207,6 +219,31 @@ impl Device {
         self.poll()?;
         wait.await.map_err(|_| lost("it left work undone"))?;
         self.check()
+    }
+
+    /// Lets the callbacks of a submission run, natively by waiting for it and not for those behind it.
+    pub fn poll_until(&self, submission: &wgpu::SubmissionIndex) -> Result<()> {
+        poll_until(&self.raw, submission)
+    }
+
+    /// Something to wait for before a submission's results are read, where they are to be held back.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn hold_back(&self, submission: &wgpu::SubmissionIndex) -> Option<futures_channel::oneshot::Receiver<()>> {
+        let (delay, raw, submission) = (self.readback_delay?, self.raw.clone(), submission.clone());
+        let (done, held) = futures_channel::oneshot::channel();
+        std::thread::spawn(move || {
+            if poll_until(&raw, &submission).is_ok() {
+                std::thread::sleep(delay);
+                let _ = done.send(());
+            }
+        });
+        Some(held)
+    }
+
+    /// A browser holds results back by itself.
+    #[cfg(target_arch = "wasm32")]
+    pub fn hold_back(&self, _: &wgpu::SubmissionIndex) -> Option<futures_channel::oneshot::Receiver<()>> {
+        None
     }
 
     /// Lets callbacks run: natively by waiting for the device; a browser calls them by itself.
@@ -222,6 +259,14 @@ impl Drop for Device {
     /// Frees what the device itself holds.
     fn drop(&mut self) {
         self.raw.destroy();
+    }
+}
+
+fn poll_until(device: &wgpu::Device, submission: &wgpu::SubmissionIndex) -> Result<()> {
+    let wait = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None };
+    match device.poll(wait) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::Device(format!("waiting for the GPU failed: {error}"))),
     }
 }
 

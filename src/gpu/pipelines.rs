@@ -24,7 +24,7 @@ impl Pipelines {
     pub fn new(device: &Device) -> Pipelines {
         let read = entry(wgpu::BufferBindingType::Storage { read_only: true });
         Pipelines {
-            live: layout(device, &[entry(wgpu::BufferBindingType::Uniform)(0)]),
+            live: layout(device, &[in_turn()]),
             steps: HashMap::new(),
             matrices: [layout(device, &[read(0)]), layout(device, &[read(0), read(1)])],
             made: HashMap::new(),
@@ -124,6 +124,16 @@ fn entry(ty: wgpu::BufferBindingType) -> impl Fn(u32) -> wgpu::BindGroupLayoutEn
         ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
         count: None,
     }
+}
+
+/// A uniform that stands at several places of a buffer, one for each run of a submit.
+fn in_turn() -> wgpu::BindGroupLayoutEntry {
+    let ty = wgpu::BindingType::Buffer {
+        ty: wgpu::BufferBindingType::Uniform,
+        has_dynamic_offset: true,
+        min_binding_size: None,
+    };
+    wgpu::BindGroupLayoutEntry { ty, ..entry(wgpu::BufferBindingType::Uniform)(0) }
 }
 
 fn layout(device: &Device, entries: &[wgpu::BindGroupLayoutEntry]) -> wgpu::BindGroupLayout {

@@ -1,6 +1,7 @@
 //! A plan -> dispatches with their pipelines and bind groups, ready to be replayed.
 
 use super::device::{Buffer, Device, Tally};
+use super::flights::{Flights, MOST_TOKENS};
 use super::pipelines::Pipelines;
 use super::readback::Staging;
 use super::{Gpu, Weight};
@@ -14,19 +15,20 @@ use crate::{Error, Result};
 /// Uniforms of steps stand this many bytes apart: WebGPU's default offset alignment.
 const UNIFORM_STEP: usize = 256;
 
+/// Bytes of [`Live`].
+const LIVE_BYTES: u64 = 16;
+
 /// A plan on the device.
 pub struct Lowered {
     pub plan: Plan,
     slots: Slots,
     /// One for each slot, then those that are only bound: parameters, what is in between, and zeros for unused bindings.
     buffers: Vec<Buffer>,
-    tokens: Buffer,
+    /// What varies, [`UNIFORM_STEP`] bytes apart for each run of a submit.
     live: Buffer,
     live_group: wgpu::BindGroup,
     dispatches: Vec<Ready>,
     pub logits_back: Staging,
-    /// In a plan that chooses.
-    choice_back: Option<Staging>,
     /// Rows with logits of the last run.
     pub last_rows: u32,
     /// Tokens must be below this, if the plan looks tokens up.
@@ -61,19 +63,21 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
         }
     }
     let mut buffers: Vec<_> = slots.lengths.iter().map(|length| device.storage("tensor", *length as u64 * 4)).collect();
-    let tokens = device.storage("tokens", u64::from(plan.rows) * 4);
-    let live = device.buffer("live", 16, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
-    let entry = wgpu::BindGroupEntry { binding: 0, resource: live.as_entire_binding() };
+    let runs = if plan.choice.is_some() { MOST_TOKENS as usize } else { 1 };
+    let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+    let live = device.buffer("live", (runs * UNIFORM_STEP) as u64, usage);
+    let size = std::num::NonZero::new(LIVE_BYTES);
+    let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &live, offset: 0, size });
+    let entry = wgpu::BindGroupEntry { binding: 0, resource };
     let live_group = device.bind_group(&gpu.pipelines.live, &[entry]);
     let staging =
         |label, tensor, rows| Staging::new(device, label, rows, plan.info(tensor).width, stride(plan, tensor));
     let logits_back = staging("logits", plan.logits, plan.rows_of(plan.logits));
-    let choice_back = plan.choice.map(|choice| staging("choice", choice, 1));
 
     let uniforms = uniforms(device, &dispatches);
     let unused = device.storage("unused", 16);
     let scratch = device.storage("scratch", scratch_bytes(&dispatches));
-    let binder = Binder { slots: &slots, buffers: &buffers, tokens: &tokens, scratch: &scratch, unused: &unused };
+    let binder = Binder { slots: &slots, buffers: &buffers, scratch: &scratch, unused: &unused };
     let dispatches = dispatches.into_iter().enumerate();
     let dispatches = dispatches
         .map(|(place, (step, dispatch))| binder.ready(gpu, step, dispatch, &uniforms, place))
@@ -85,12 +89,10 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
         plan: plan.clone(),
         slots,
         buffers,
-        tokens,
         live,
         live_group,
         dispatches,
         logits_back,
-        choice_back,
         last_rows: 0,
         vocab,
         weight_bytes,
@@ -128,7 +130,6 @@ fn uniforms(device: &Device, dispatches: &[(usize, Dispatch)]) -> Buffer {
 struct Binder<'a> {
     slots: &'a Slots,
     buffers: &'a [Buffer],
-    tokens: &'a Buffer,
     scratch: &'a Buffer,
     unused: &'a Buffer,
 }
@@ -165,7 +166,7 @@ impl Binder<'_> {
             Resource::Vector(weight) => &gpu.weights[weight.0].parts[0],
             Resource::Unused => self.unused,
             Resource::Scratch(_) => self.scratch,
-            Resource::Tokens => self.tokens,
+            Resource::Tokens => &gpu.tokens,
             Resource::Sampling => &choosing()?.sampling,
             Resource::Bias => &choosing()?.bias,
             Resource::Counts => &choosing()?.counts,
@@ -186,43 +187,66 @@ impl Binder<'_> {
 }
 
 impl Lowered {
-    /// Submits one run: tokens, position and place in, all dispatches in one pass, and the copy that `readback` asks for.
+    /// Submits one run from `live` on, all dispatches in one pass, and the copy that `readback` asks for.
     pub fn run(
         &mut self,
         device: &Device,
         weights: &[Weight],
-        (tokens, position, place): (&[u32], u32, u32),
-        readback: Readback,
+        live: Live,
+        (readback, flights): (Readback, Option<&mut Flights>),
     ) -> Result<()> {
         check_readback(&self.plan, readback)?;
-        let live = self.write_run(device, tokens, position, place)?;
+        if readback == Readback::Choice {
+            return self.chain(device, weights, live, (1, flights));
+        }
+        self.write_live(device, [live].into_iter());
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        let wanted = |ready: &&Ready| readback == Readback::Choice || !self.chooses(ready);
-        let dispatched = self.encode(&mut pass, self.dispatches.iter().filter(wanted), weights, live);
+        let wanted = |ready: &&Ready| !self.chooses(ready);
+        let dispatched = self.encode(&mut pass, self.dispatches.iter().filter(wanted), weights, (live, 0));
         drop(pass);
-        Tally::add(&device.tally.dispatches, dispatched);
+        self.tally(device, dispatched, 1);
         self.last_rows = self.plan.live_rows(self.plan.logits, live);
-        match readback {
-            Readback::Nothing => {}
-            Readback::Choice => {
-                if let (Some(back), Some(choice)) = (&self.choice_back, self.plan.choice) {
-                    back.copy(&mut encoder, self.tensor(choice), live.slot..live.slot + 1);
-                }
-            }
-            Readback::Logits => self.logits_back.copy(&mut encoder, self.tensor(self.plan.logits), 0..self.last_rows),
+        if readback == Readback::Logits {
+            self.logits_back.copy(&mut encoder, self.tensor(self.plan.logits), 0..self.last_rows);
         }
-        Tally::add(&device.tally.weight_bytes, self.weight_bytes);
         device.submit(encoder);
         Ok(())
     }
 
-    /// Writes what a run varies.
-    pub fn write_run(&self, device: &Device, tokens: &[u32], position: u32, place: u32) -> Result<Live> {
-        let live = Live { place, ..self.plan.live(tokens.len(), position)? };
-        device.write(&self.tokens, 0, bytemuck::cast_slice(tokens));
-        device.write(&self.live, 0, bytemuck::cast_slice(&live.words()));
-        Ok(live)
+    /// Submits `count` runs in one pass, from `live` on; the token that one chooses is what the next looks up.
+    pub fn chain(
+        &mut self,
+        device: &Device,
+        weights: &[Weight],
+        live: Live,
+        (count, flights): (u32, Option<&mut Flights>),
+    ) -> Result<()> {
+        let (Some(flights), Some(choice)) = (flights, self.plan.choice) else { return Err(nothing_was_run()) };
+        let runs = (0..count).map(|i| Live { position: live.position + i, place: live.place + i, slot: i, ..live });
+        self.write_live(device, runs.clone());
+        let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let dispatched: u64 = runs.map(|run| self.encode(&mut pass, &self.dispatches, weights, (run, run.slot))).sum();
+        drop(pass);
+        self.tally(device, dispatched, count);
+        self.last_rows = self.plan.live_rows(self.plan.logits, live);
+        flights.launch(device, encoder, self.tensor(choice), count)
+    }
+
+    fn tally(&self, device: &Device, dispatches: u64, runs: u32) {
+        Tally::add(&device.tally.dispatches, dispatches);
+        Tally::add(&device.tally.weight_bytes, self.weight_bytes * u64::from(runs));
+    }
+
+    /// Writes what the runs of the next submit vary.
+    pub fn write_live(&self, device: &Device, runs: impl Iterator<Item = Live>) {
+        let mut bytes = Vec::new();
+        for (place, live) in runs.enumerate() {
+            bytes.resize(place * UNIFORM_STEP, 0);
+            bytes.extend_from_slice(bytemuck::cast_slice(&live.words()));
+        }
+        device.write(&self.live, 0, &bytes);
     }
 
     /// The dispatches that a run has, in order.
@@ -246,16 +270,17 @@ impl Lowered {
         matches!(self.plan.steps[ready.step], Step::Choose { .. })
     }
 
-    /// Records dispatches of the plan into a pass; returns how many there were.
+    /// Records dispatches of the plan into a pass, as the run of a submit that has that place in it; returns how many
+    /// there were.
     pub fn encode<'a>(
         &self,
         pass: &mut wgpu::ComputePass,
         dispatches: impl IntoIterator<Item = &'a Ready>,
         weights: &[Weight],
-        live: Live,
+        (live, place): (Live, u32),
     ) -> u64 {
         let mut count = 0;
-        pass.set_bind_group(0, &self.live_group, &[]);
+        pass.set_bind_group(0, &self.live_group, &[place * UNIFORM_STEP as u32]);
         for ready in dispatches {
             let [x, y, z] = ready.dispatch.grid.size(&self.plan, live);
             if x == 0 {
@@ -270,14 +295,6 @@ impl Lowered {
             pass.dispatch_workgroups(x, y, z);
         }
         count
-    }
-
-    /// The record of the last choice.
-    pub async fn read_choice(&self, device: &Device) -> Result<Vec<u32>> {
-        match &self.choice_back {
-            Some(back) if self.last_rows > 0 => back.read(device, 1).await,
-            _ => Err(nothing_was_run()),
-        }
     }
 
     fn tensor(&self, tensor: Tensor) -> &Buffer {

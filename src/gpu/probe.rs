@@ -69,7 +69,9 @@ impl Gpu {
         self.device.check()?;
         let prober = Prober::new(&self.device).await?;
         let lowered = &self.prepared[prepared.0];
-        let live = lowered.write_run(&self.device, tokens, position)?;
+        let live = lowered.plan.live(tokens.len(), position)?;
+        self.device.write(&self.tokens, 0, bytemuck::cast_slice(tokens));
+        lowered.write_live(&self.device, std::iter::once(live));
         let dispatches: Vec<_> = lowered.live_dispatches(live).collect();
         let mut times = Vec::new();
         for group in groups {
@@ -82,7 +84,7 @@ impl Gpu {
             let ready = || group[..some].iter().map(|place| dispatches[*place]);
             let seconds = prober.seconds(|pass, repeats| {
                 for _ in 0..repeats {
-                    lowered.encode(pass, ready(), &self.weights, live);
+                    lowered.encode(pass, ready(), &self.weights, (live, 0));
                 }
             });
             times.push(seconds.await? * 1e6 / some as f64);
@@ -296,7 +298,7 @@ impl Prober<'_> {
         for _ in 0..2 * RUNS + 1 {
             let begun = Instant::now();
             let mut encoder = self.device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-            staging.copy(&mut encoder, &word, 1);
+            staging.copy(&mut encoder, &word, 0..1);
             self.device.submit(encoder);
             staging.read(self.device, 1).await?;
             times.push(begun.elapsed().as_secs_f64() * 1e6);

@@ -10,6 +10,7 @@ use super::readback::Staging;
 use super::{Gpu, Weight};
 use crate::executor::{KernelTime, Prepared, check_tokens};
 use crate::kernels::{CacheFormat, Setting, Work};
+use crate::plan::Live;
 use crate::{Error, Result};
 
 /// Runs that are timed, after one that is not.
@@ -34,15 +35,17 @@ impl Gpu {
             return Err(Error::Unsupported(message.into()));
         }
         let lowered = &self.prepared[prepared.0];
+        let live = lowered.plan.live(tokens.len(), position)?;
         if let Some(vocab) = lowered.vocab {
             check_tokens(tokens, vocab)?;
         }
         let works = self.works(prepared, tokens.len(), position)?;
+        self.device.write(&self.tokens, 0, bytemuck::cast_slice(tokens));
         let clock = Clock::new(&self.device, works.len() as u32);
-        clock.run(&self.device, &self.weights, lowered, tokens, position).await?;
+        clock.run(&self.device, &self.weights, lowered, live).await?;
         let mut runs = Vec::new();
         while runs.len() < wanted(&runs) {
-            runs.push(clock.run(&self.device, &self.weights, lowered, tokens, position).await?);
+            runs.push(clock.run(&self.device, &self.weights, lowered, live).await?);
         }
         let period_us = f64::from(self.device.queue.get_timestamp_period()) / 1000.0;
         let ticks = |place: usize, read: fn(&[u64; 2], u64) -> u64| -> f64 {
@@ -119,15 +122,8 @@ impl Clock {
     }
 
     /// One run, each dispatch timed.
-    async fn run(
-        &self,
-        device: &Device,
-        weights: &[Weight],
-        lowered: &Lowered,
-        tokens: &[u32],
-        position: u32,
-    ) -> Result<Times> {
-        let live = lowered.write_run(device, tokens, position, 0)?;
+    async fn run(&self, device: &Device, weights: &[Weight], lowered: &Lowered, live: Live) -> Result<Times> {
+        lowered.write_live(device, std::iter::once(live));
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         for (place, ready) in lowered.live_dispatches(live).enumerate() {
             let query = place as u32 * 2;
@@ -139,7 +135,7 @@ impl Clock {
             });
             let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
             let mut pass = encoder.begin_compute_pass(&descriptor);
-            lowered.encode(&mut pass, [ready], weights, live);
+            lowered.encode(&mut pass, [ready], weights, (live, 0));
         }
         for (number, set) in self.sets.iter().enumerate() {
             let bytes = u64::from(MOST_QUERIES) * 8 * number as u64;

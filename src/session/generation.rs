@@ -2,10 +2,10 @@
 
 use super::GenerateOptions;
 use super::model::Model;
-use crate::Result;
-use crate::executor::Readback;
 use crate::sampler::{Chosen, Options};
 use crate::tokenizer::{Emitted, StopStrings, TextStream};
+use crate::{Error, Result};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use web_time::Instant;
 
@@ -21,6 +21,10 @@ pub struct Generation {
     most: usize,
     ignore_eos: bool,
     sampling: Options,
+    /// Tokens that have come and were not asked for yet.
+    arrived: VecDeque<Result<Chosen>>,
+    /// When the last of them came.
+    arrival: Option<Instant>,
     /// Until the answer has ended.
     writer: Option<Writer>,
     text: String,
@@ -131,6 +135,8 @@ impl Model {
             most,
             ignore_eos: options.ignore_eos,
             sampling: options.sampling,
+            arrived: VecDeque::new(),
+            arrival: None,
             writer: Some(Writer {
                 stream: TextStream::after(self.text().tokenizer(), prompt),
                 stop: StopStrings::new(options.stop)?,
@@ -153,7 +159,7 @@ impl Model {
         }
     }
 
-    /// One pass: some of the prompt, or a new token. Between two steps an answer can be given up at no cost.
+    /// Some of the prompt, or a new token. Between two steps an answer can be given up at the cost of what is on its way.
     pub async fn step(&mut self, generation: &mut Generation) -> Result<Step> {
         if generation.finish.is_some() {
             return Ok(Step::Finished);
@@ -164,23 +170,53 @@ impl Model {
             generation.timings.cached_tokens = self.reusable(&generation.history);
             generation.timings.prompt_tokens = generation.prompt_tokens - generation.timings.cached_tokens;
         }
-        // Whatever fails below leaves it open what the executor has chosen by.
-        if self.turn.take() != Some(generation.number) {
+        // Whatever fails below leaves it open what the executor has chosen by, and what is on its way.
+        let turn = self.turn.take();
+        if turn != Some(generation.number) {
+            generation.arrived.clear();
+            generation.arrival = None;
+            self.land().await?;
             self.begin_choosing(&generation.sampling, generation.prompt(), generation.tokens())?;
         }
-        let ran = self.advance(&generation.history, Readback::Choice)?;
-        if ran.left > 0 {
-            self.settle().await?;
-            self.turn = Some(generation.number);
-            generation.spend(start);
-            let total = generation.history.len();
-            return Ok(Step::Prompt { done: total - ran.left, total });
-        }
-        let chosen = self.choice(ran.pass).await?;
+        let chosen = match generation.arrived.pop_front() {
+            Some(chosen) => chosen,
+            None => {
+                let left = if self.expected() == 0 { self.advance(&generation.history)? } else { 0 };
+                if left > 0 {
+                    self.settle().await?;
+                    self.turn = Some(generation.number);
+                    generation.spend(start);
+                    let total = generation.history.len();
+                    return Ok(Step::Prompt { done: total - left, total });
+                }
+                self.next_chosen(generation).await?
+            }
+        };
+        let chosen = chosen?;
         self.turn = Some(generation.number);
         generation.spend(start);
         let ends = !generation.ignore_eos && self.text().tokenizer().end_tokens().contains(&chosen.token);
         Ok(Step::Token(generation.take(chosen, ends)))
+    }
+
+    /// Keeps the device busy with the tokens that follow, and takes the oldest that is on its way. What follows an end that
+    /// the host sees late is computed in vain, at most a few tokens; none of it reaches the text.
+    async fn next_chosen(&mut self, generation: &mut Generation) -> Result<Result<Chosen>> {
+        while !self.is_busy(self.pace.depth()) {
+            let wanted = generation.most - generation.tokens().len() - self.expected();
+            let count = self.pace.tokens().min(u32::try_from(wanted).unwrap_or(u32::MAX));
+            if count == 0 {
+                break;
+            }
+            self.go_on(count)?;
+        }
+        let arrived = self.arrive().await?;
+        match generation.arrival.replace(Instant::now()) {
+            Some(before) => self.pace.arrived(arrived.len() as u32, before.elapsed()),
+            None => self.pace.begin(),
+        }
+        generation.arrived.extend(arrived);
+        generation.arrived.pop_front().ok_or_else(|| Error::Device("a submit brought no token".into()))
     }
 }
 

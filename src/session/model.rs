@@ -1,12 +1,14 @@
 //! A loaded model: tokens in, scores of the next token out, over a cache that remembers what stands in it.
 
 use super::assembly::{Assembly, FormatUse};
+use super::pace::Pace;
 use super::text::Text;
 use crate::executor::{AdapterInfo, Counts, Executor, Prepared, Readback};
 use crate::models::ModelShape;
 use crate::plan::Output;
 use crate::sampler::{Chosen, Options};
 use crate::{Error, Result};
+use std::collections::VecDeque;
 
 /// A model on a device, ready to run. Dropping it frees what it holds there.
 ///
@@ -28,6 +30,11 @@ pub struct Model {
     cached: Vec<u32>,
     /// The answer whose options the executor chooses tokens by, if that is still sure.
     pub(super) turn: Option<u64>,
+    /// The token that was chosen last, of those that came back; its keys and values are not in the cache yet.
+    last: Option<u32>,
+    /// Submits on their way: how many tokens each runs that are not in `cached` yet.
+    flights: VecDeque<usize>,
+    pub(super) pace: Pace,
 }
 
 /// What a model is and what it takes.
@@ -61,8 +68,21 @@ impl Model {
         let prompt_rows = prompt.rows;
         let decode = executor.prepare(&decode, &assembly.catalogue)?;
         let prompt = executor.prepare(&prompt, &assembly.catalogue)?;
-        let (scoring, cached) = (None, Vec::new());
-        Ok(Model { executor, assembly, text, notice, decode, prompt, prompt_rows, scoring, cached, turn: None })
+        Ok(Model {
+            executor,
+            assembly,
+            text,
+            notice,
+            decode,
+            prompt,
+            prompt_rows,
+            scoring: None,
+            cached: Vec::new(),
+            turn: None,
+            last: None,
+            flights: VecDeque::new(),
+            pace: Pace::default(),
+        })
     }
 
     /// What the model is and what it takes.
@@ -130,15 +150,18 @@ impl Model {
     }
 
     /// Runs the next tokens of `tokens` that the cache lacks, at most a pass of them, and says how many are left to run.
-    /// With none left, what `readback` asks for is that after the last token.
-    pub(super) fn advance(&mut self, tokens: &[u32], readback: Readback) -> Result<Advance> {
+    /// With none left, the token that follows is chosen, and on its way.
+    pub(super) fn advance(&mut self, tokens: &[u32]) -> Result<usize> {
         let start = self.reusable(tokens);
         let left = tokens.len() - start;
         let (pass, most) = if left == 1 { (self.decode, 1) } else { (self.prompt, self.prompt_rows as usize) };
         let rows = left.min(most);
-        let readback = if rows == left { readback } else { Readback::Nothing };
+        let readback = if rows == left { Readback::Choice } else { Readback::Nothing };
         self.run(pass, start, &tokens[start..start + rows], readback)?;
-        Ok(Advance { pass, left: left - rows })
+        if rows == left {
+            self.flights.push_back(0);
+        }
+        Ok(left - rows)
     }
 
     fn run(&mut self, pass: Prepared, start: usize, tokens: &[u32], readback: Readback) -> Result<()> {
@@ -154,6 +177,63 @@ impl Model {
     /// The device: for measurements.
     pub(super) fn executor(&mut self) -> &mut Executor {
         &mut self.executor
+    }
+
+    /// Goes on from the last token that was or will be chosen: `count` more, without waiting for it.
+    pub(super) fn go_on(&mut self, count: u32) -> Result<()> {
+        let position = self.cached.len() + self.flights.iter().sum::<usize>();
+        let ran = self.executor.chain(self.decode, position as u32, count);
+        if ran.is_err() {
+            self.cached.clear();
+        }
+        self.flights.push_back(count as usize);
+        ran
+    }
+
+    /// Holds tokens back for so long after a GPU has chosen them: to measure what a slow way to the host costs.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn hold_back(&mut self, delay: std::time::Duration) {
+        self.executor.hold_back(delay);
+    }
+
+    /// Whether as many submits are on their way as the device takes, or `most`.
+    pub(super) fn is_busy(&self, most: usize) -> bool {
+        self.flights.len() >= most.min(self.executor.depth())
+    }
+
+    /// Tokens that are on their way.
+    pub(super) fn expected(&self) -> usize {
+        // The first of an answer comes of the prompt's own pass.
+        self.flights.iter().map(|tokens| (*tokens).max(1)).sum()
+    }
+
+    /// The tokens of the oldest submit on its way.
+    pub(super) async fn arrive(&mut self) -> Result<Vec<Result<Chosen>>> {
+        let chosen = self.executor.choices().await?;
+        let ran = self.flights.pop_front().unwrap_or_default();
+        for chosen in chosen.iter().flatten() {
+            if ran > 0 {
+                self.cached.extend(self.last);
+            }
+            self.last = Some(self.in_vocabulary(chosen)?);
+        }
+        Ok(chosen)
+    }
+
+    fn in_vocabulary(&self, chosen: &Chosen) -> Result<u32> {
+        match (chosen.token, self.shape().vocab) {
+            (token, vocab) if token < vocab => Ok(token),
+            (token, vocab) => Err(Error::Device(format!("the device chose token {token} of a vocabulary of {vocab}"))),
+        }
+    }
+
+    /// Waits for what is on its way, which nobody wants any more. It stands in the cache all the same.
+    pub(super) async fn land(&mut self) -> Result<()> {
+        while self.executor.under_way() > 0 {
+            self.arrive().await?;
+        }
+        self.flights.clear();
+        Ok(())
     }
 
     /// The device, and the pass that takes so many tokens: for measurements, which leave nothing of use in the cache.
@@ -177,16 +257,6 @@ impl Model {
         self.executor.begin_choosing(options, prompt, generated)
     }
 
-    /// The token that a pass chose.
-    pub(super) async fn choice(&mut self, pass: Prepared) -> Result<Chosen> {
-        let chosen = self.executor.read_choice(pass).await?;
-        let vocab = self.shape().vocab;
-        if chosen.token >= vocab {
-            return Err(Error::Device(format!("the device chose token {} of a vocabulary of {vocab}", chosen.token)));
-        }
-        Ok(chosen)
-    }
-
     /// Hands over the scores after every token, as many rows `[rows, vocab]` at a time as the device has room for, in
     /// order. What stands in the cache is not reused: its scores are gone.
     ///
@@ -194,6 +264,7 @@ impl Model {
     /// As for a prompt; and the first one of `take`.
     pub async fn score(&mut self, tokens: &[u32], mut take: impl FnMut(&[f32]) -> Result<()>) -> Result<()> {
         self.check(tokens)?;
+        self.land().await?;
         let (pass, rows) = self.scoring()?;
         for (index, chunk) in tokens.chunks(rows as usize).enumerate() {
             self.run(pass, index * rows as usize, chunk, Readback::Logits)?;
@@ -232,12 +303,4 @@ impl Model {
     pub(super) fn end_with(&mut self, token: u32) {
         self.text.end_with(token);
     }
-}
-
-/// What [`Model::advance`] did.
-pub(super) struct Advance {
-    /// What was run.
-    pub(super) pass: Prepared,
-    /// Tokens still to be run.
-    pub(super) left: usize,
 }

@@ -101,7 +101,10 @@ fn a_token_makes_nothing_on_the_gpu() {
     for name in ["buffers_created_per_token", "bind_groups_created_per_token", "pipelines_created_per_token"] {
         assert_eq!(figure(name), 0.0, "{name}");
     }
-    assert_eq!((figure("submits_per_token"), figure("readbacks_per_token")), (1.0, 1.0));
+    // Short tokens share a submit.
+    for name in ["submits_per_token", "readbacks_per_token"] {
+        assert!(figure(name) > 0.0 && figure(name) <= 1.0, "{name}");
+    }
     let positive =
         ["prefill_tokens_per_s", "decode_tokens_per_s", "dispatches_per_token", "weight_bytes_read_per_token"];
     for name in positive.into_iter().chain(["gpu_bytes"]) {

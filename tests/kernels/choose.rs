@@ -51,7 +51,7 @@ impl Chooser {
 
     fn next(&mut self) -> Result<Chosen> {
         self.executor.run(self.prepared, &[0], 0, Readback::Choice)?;
-        block_on(self.executor.read_choice(self.prepared))
+        block_on(self.executor.choices())?.remove(0)
     }
 }
 
@@ -331,7 +331,7 @@ fn the_record_is_written_and_the_token_stands_where_the_next_pass_looks_it_up() 
     let logits: Vec<f32> = (0..vocab).map(|token| if token == 271 { 4.0 } else { 0.0 }).collect();
     executor.write_tensor(prepared, x.tensor, &logits);
     executor.run(prepared, &[3], 0, Readback::Choice).unwrap();
-    assert_eq!(block_on(executor.read_choice(prepared)).unwrap().token, 271);
+    assert_eq!(block_on(executor.choices()).unwrap().remove(0).unwrap().token, 271);
     let read = |executor: &mut Executor, tensor: Tensor| block_on(executor.read_tensor(prepared, tensor)).unwrap();
     assert_eq!(read(&mut executor, row)[0], 542.0);
     let record: Vec<u32> = read(&mut executor, plan.choice.unwrap())[..4].iter().map(|word| word.to_bits()).collect();

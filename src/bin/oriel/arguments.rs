@@ -203,6 +203,10 @@ pub struct Bench {
     /// How often each is timed [default: 3, of a single prompt 1].
     #[arg(long, value_name = "N")]
     pub runs: Option<u32>,
+    /// Holds every result of the GPU back for so long: tokens a second should not fall until the delay passes what is on
+    /// its way meanwhile.
+    #[arg(long, value_name = "MS")]
+    pub readback_delay_ms: Option<u64>,
     /// Times each dispatch of a pass too, where the device gives timestamps.
     #[arg(long)]
     pub profile: bool,

@@ -7,12 +7,15 @@ use oriel::session::bench::{self, BenchOptions, DecodeRow, PrefillRow, Progress,
 use oriel::{Error, Result};
 use pollster::block_on;
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub fn run(arguments: &Bench) -> Result<()> {
     let begun = Instant::now();
     let mut model = load::model(&arguments.model)?;
     let load_ms = begun.elapsed().as_secs_f64() * 1000.0;
+    if let Some(delay) = arguments.readback_delay_ms {
+        model.hold_back(Duration::from_millis(delay));
+    }
     let options = options(arguments, model.context())?;
     let progress = progress();
     let report = block_on(bench::run(&mut model, options, |step| show(&progress, &step)))?;
