@@ -77,7 +77,7 @@ impl Gpu {
         for group in groups {
             let first = [dispatches[group[0]]];
             let alone = prober.pass(|pass| {
-                lowered.encode(pass, first, &self.weights, live);
+                lowered.encode(pass, first, &self.weights, (live, 0));
             });
             let alone = alone.await?;
             let some = ((GROUP_S / alone.max(1e-9)) as usize).clamp(1, group.len());
