@@ -4,6 +4,7 @@
 // Needs `rows_of(quad)`: the four rows; `finish(quad, sums)`: what becomes of their sums; `params` with quads and blocks.
 override WORKGROUP: u32;
 override TEAM: u32 = 16u; // lanes that share four rows, a power of two
+override QUADS: u32 = 1u; // of rows for each team; 2 only for teams of one, which share the loads of the inputs
 
 var<workgroup> partial:         array<vec4<f32>, WORKGROUP>;
 var<workgroup> partial_squares: array<f32, WORKGROUP>;
@@ -16,10 +17,13 @@ fn main(
 ) {
     let norm = layer_norm(lane);
     let member = lane % TEAM;
-    let quad = (group.x + group.y * groups.x) * (WORKGROUP / TEAM) + lane / TEAM;
+    let first = ((group.x + group.y * groups.x) * (WORKGROUP / TEAM) + lane / TEAM) * QUADS;
     // Teams past the end repeat the last rows and write nothing, so that every lane meets the barriers.
-    let rows = rows_of(min(quad, params.quads - 1u)) * params.blocks;
+    let last = params.quads - 1u;
+    let rows = rows_of(min(first, last)) * params.blocks;
+    let more_rows = rows_of(min(first + 1u, last)) * params.blocks;
     var sums = vec4<f32>(0.0);
+    var more = vec4<f32>(0.0);
     var squares = vec4<f32>(0.0);
     for (var block = member; block < params.blocks; block += TEAM) {
         var v: array<vec4<f32>, 8>;
@@ -34,6 +38,11 @@ fn main(
         sums += vec4<f32>(
             weight_dot(rows.x + block, v, sum), weight_dot(rows.y + block, v, sum),
             weight_dot(rows.z + block, v, sum), weight_dot(rows.w + block, v, sum));
+        if QUADS == 2u {
+            more += vec4<f32>(
+                weight_dot(more_rows.x + block, v, sum), weight_dot(more_rows.y + block, v, sum),
+                weight_dot(more_rows.z + block, v, sum), weight_dot(more_rows.w + block, v, sum));
+        }
     }
     var square = squares.x + squares.y + squares.z + squares.w;
     if TEAM > 1u {
@@ -50,5 +59,7 @@ fn main(
         sums = partial[lane];
         square = partial_squares[lane];
     }
-    if member == 0u && quad < params.quads { finish(quad, sums * late_scale(square)); }
+    let scale = late_scale(square);
+    if member == 0u && first < params.quads { finish(first, sums * scale); }
+    if QUADS == 2u && first + 1u < params.quads { finish(first + 1u, more * scale); }
 }

@@ -153,13 +153,29 @@ impl Input<'_> {
             Some(Norm::Rms { .. }) => 1.0,
             Some(Norm::Layer { .. }) => 2.0,
         };
-        vec![("NORM", norm), ("TEAM", f64::from(team.lanes()))]
+        vec![("NORM", norm), ("TEAM", f64::from(team.lanes())), ("QUADS", f64::from(quads_each(team)))]
     }
 }
 
-/// Workgroups of teams of `team` lanes, four rows each.
+/// The same kernel in small workgroups: lanes on their own have nothing to share, and a rasteriser's few processors share
+/// out few workgroups evenly only if these are small.
+const fn narrow(kernel: Kernel) -> Kernel {
+    Kernel { workgroup: 16, ..kernel }
+}
+
+const NARROW: Kernel = narrow(MATVEC);
+const NARROW_GATED: Kernel = narrow(MATVEC_GATED);
+const NARROW_HEADS: Kernel = narrow(MATVEC_HEADS);
+
+/// Quads of rows for each team: a lane on its own takes two, which share the loads of the inputs.
+fn quads_each(team: Team) -> u32 {
+    if team.lanes() == 1 { 2 } else { 1 }
+}
+
+/// Workgroups of teams of `team` lanes, four rows or eight each.
 fn grid(quads: u32, team: Team, y: Tensor) -> Grid {
-    Grid::new(quads.div_ceil(MATVEC.workgroup / team.lanes()), y, 1)
+    let workgroup = if team.lanes() == 1 { NARROW.workgroup } else { MATVEC.workgroup };
+    Grid::new(quads.div_ceil(workgroup / team.lanes() * quads_each(team)), y, 1)
 }
 
 /// `y = epilogue(matrix norm(x))` by one part of the matrix.
@@ -177,7 +193,7 @@ pub fn lower(
     let constants = pointwise::constants(epilogue).into_iter().chain(input.constants(team));
     let [x, gain, shift] = input.resources();
     Dispatch {
-        kernel: &MATVEC,
+        kernel: if team.lanes() == 1 { &NARROW } else { &MATVEC },
         constants: constants.collect(),
         params: rows::params(fields, input.epsilon(), y.start, stride(plan, y.tensor)),
         resources: vec![x, gain, shift, pointwise::bias(epilogue), Resource::Tensor(y.tensor)],
@@ -201,7 +217,7 @@ pub fn lower_gated(
     let constants = pointwise::constants(epilogue).into_iter().filter(|(name, _)| *name != "COMBINE");
     let [x, gain, shift] = input.resources();
     Dispatch {
-        kernel: &MATVEC_GATED,
+        kernel: if team.lanes() == 1 { &NARROW_GATED } else { &MATVEC_GATED },
         constants: constants.chain(input.constants(team)).collect(),
         params: bytemuck::bytes_of(&Params { outputs, quads, blocks, width, epsilon }).to_vec(),
         resources: vec![x, gain, shift, pointwise::bias(epilogue), Resource::Tensor(y)],
@@ -247,7 +263,7 @@ pub fn lower_heads(
     let shift = rotation.map_or(shift, |rotation| Resource::Vector(rotation.table));
     let bias = bias.map_or(Resource::Unused, Resource::Vector);
     Dispatch {
-        kernel: &MATVEC_HEADS,
+        kernel: if team.lanes() == 1 { &NARROW_HEADS } else { &MATVEC_HEADS },
         constants: constants.into_iter().chain(input.constants(team)).collect(),
         params: heads::params(heads, plan.cache, rotation, values_at, matrix, input.epsilon()),
         resources: vec![x, gain, shift, bias, Resource::Tensor(y), Resource::WholeCache(layer)],

@@ -119,8 +119,8 @@ impl Model {
     /// Begins an answer to a prompt. Nothing is run yet.
     ///
     /// # Errors
-    /// [`Error::Option`](crate::Error::Option) for options out of range, and for a prompt without tokens or with one, or a
-    /// bias for one, outside the vocabulary; [`Error::Context`](crate::Error::Context) for a prompt longer than the context.
+    /// [`Error::Option`] for options out of range, and for a prompt without tokens or with one, or a
+    /// bias for one, outside the vocabulary; [`Error::Context`] for a prompt longer than the context.
     pub fn start(&self, prompt: &[u32], options: GenerateOptions) -> Result<Generation> {
         options.check()?;
         options.sampling.check_vocab(self.shape().vocab)?;
