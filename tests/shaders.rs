@@ -1,9 +1,14 @@
 //! Every shader is valid WGSL, binds what its face says, and fits WebGPU's default limits.
 
+use naga::back::PipelineConstants;
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess, TypeInner};
 use oriel::format::Format;
-use oriel::kernels::{self, Binding, CacheFormat, Kernel};
+use oriel::kernels::matmul::Tile;
+use oriel::kernels::tuning::Choice;
+use oriel::kernels::{self, Binding, CacheFormat, Kernel, Tuning};
+use oriel::plan::{Builder, CacheShape};
+use oriel::weights::{Catalogue, Layout, Shape};
 
 /// The kernel with every format of its matrix and of the cache, parsed and validated.
 fn each(check: impl Fn(&Kernel, Format, &Module, &ModuleInfo)) {
@@ -108,25 +113,52 @@ fn the_options_of_the_sampler_are_in_step_with_their_shader() {
 fn kernels_fit_the_default_limits() {
     each(|kernel, _, module, info| {
         let constants = [("WORKGROUP".to_string(), f64::from(kernel.workgroup))].into_iter().collect();
-        let entry = Some((ShaderStage::Compute, "main"));
-        let (module, info) = naga::back::pipeline_constants::process_overrides(module, info, entry, &constants)
-            .unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
-        let mut layouter = naga::proc::Layouter::default();
-        layouter.update(module.to_ctx()).expect("types have layouts");
-        let used = |handle: naga::Handle<naga::GlobalVariable>| !info.get_entry_point(0)[handle].is_empty();
-        let shared: u32 = module
-            .global_variables
-            .iter()
-            .filter(|(handle, variable)| variable.space == AddressSpace::WorkGroup && used(*handle))
-            .map(|(_, variable)| layouter[variable.ty].size)
-            .sum();
-        let invocations: u32 = module.entry_points[0].workgroup_size.iter().product();
-        let buffers = module.global_variables.iter().filter(|(_, v)| matches!(v.space, AddressSpace::Storage { .. }));
-        assert_eq!(invocations, kernel.workgroup, "{}", kernel.name);
-        assert!(invocations <= 256, "{}: {invocations} invocations", kernel.name);
-        assert!(shared <= 16_384, "{}: {shared} bytes of workgroup memory", kernel.name);
-        assert!(buffers.count() <= 8, "{}: storage buffers", kernel.name);
+        fits(kernel, module, info, &constants, kernel.workgroup);
     });
+}
+
+/// Compiled with `constants`, the kernel has that many invocations and is within WebGPU's default limits.
+fn fits(kernel: &Kernel, module: &Module, info: &ModuleInfo, constants: &PipelineConstants, lanes: u32) {
+    let entry = Some((ShaderStage::Compute, "main"));
+    let (module, info) = naga::back::pipeline_constants::process_overrides(module, info, entry, constants)
+        .unwrap_or_else(|error| panic!("{}: {error}", kernel.name));
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).expect("types have layouts");
+    let used = |handle: naga::Handle<naga::GlobalVariable>| !info.get_entry_point(0)[handle].is_empty();
+    let shared: u32 = module
+        .global_variables
+        .iter()
+        .filter(|(handle, variable)| variable.space == AddressSpace::WorkGroup && used(*handle))
+        .map(|(_, variable)| layouter[variable.ty].size)
+        .sum();
+    let invocations: u32 = module.entry_points[0].workgroup_size.iter().product();
+    let buffers = module.global_variables.iter().filter(|(_, v)| matches!(v.space, AddressSpace::Storage { .. }));
+    assert_eq!(invocations, lanes, "{}", kernel.name);
+    assert!(invocations <= 256, "{}: {invocations} invocations", kernel.name);
+    assert!(shared <= 16_384, "{}: {shared} bytes of workgroup memory", kernel.name);
+    assert!(buffers.count() <= 8, "{}: storage buffers", kernel.name);
+}
+
+/// Every tile of a matmul, with the constants that it is compiled with.
+#[test]
+fn tiles_fit_the_default_limits() {
+    let mut catalogue = Catalogue::default();
+    let layout = Layout::new(Format::Q4, Shape::Matrix { outputs: 100, inputs: 64 }, 1 << 27).expect("a layout");
+    let matrix = catalogue.add("matrix", layout);
+    let mut builder = Builder::new(&catalogue, 200, CacheShape { layers: 0, kv_heads: 1, head_width: 2, context: 200 });
+    let x = builder.input("x", 64);
+    let y = builder.matmul("y", x, matrix);
+    let plan = builder.finish(y);
+    for &tile in Tile::ALL {
+        let tuning = Tuning::default().with_tile(tile);
+        for dispatch in kernels::lower(&plan, &catalogue, &plan.steps[0], &tuning).expect("dispatches") {
+            let (module, info) = parse(dispatch.kernel, &dispatch.kernel.link(Format::Q4, CacheFormat::F32));
+            let constants = dispatch.compiled_with();
+            let lanes = constants.iter().find(|(name, _)| *name == "WORKGROUP").expect("a workgroup").1;
+            let constants = constants.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+            fits(dispatch.kernel, &module, &info, &constants, lanes as u32);
+        }
+    }
 }
 
 #[test]

@@ -4,12 +4,17 @@
 
 fn halves(low: u32, high: u32) -> vec4<f32> { return vec4<f32>(unpack2x16float(low), unpack2x16float(high)); }
 
-// Values 4 i to 4 i + 3 of a block.
-fn weight_vec4(block: u32, i: u32) -> vec4<f32> {
+// What is loaded for values 4 i to 4 i + 3 of a block, and those values.
+struct Raw { pair: vec2<u32> }
+
+fn weight_raw(block: u32, i: u32) -> Raw {
     let word = weights[block * 4u + i / 2u];
-    let pair = select(word.xy, word.zw, (i & 1u) == 1u);
-    return halves(pair.x, pair.y);
+    return Raw(select(word.xy, word.zw, (i & 1u) == 1u));
 }
+
+fn weight_values(raw: Raw, i: u32) -> vec4<f32> { return halves(raw.pair.x, raw.pair.y); }
+
+fn weight_vec4(block: u32, i: u32) -> vec4<f32> { return weight_values(weight_raw(block, i), i); }
 
 // All values of a block.
 fn weight_block(block: u32) -> array<vec4<f32>, 8> {

@@ -2,8 +2,14 @@
 
 @group(2) @binding(0) var<storage, read> weights: array<vec4<f32>>; // [outputs, blocks, 8]
 
-// Values 4 i to 4 i + 3 of a block.
-fn weight_vec4(block: u32, i: u32) -> vec4<f32> { return weights[block * 8u + i]; }
+// What is loaded for values 4 i to 4 i + 3 of a block, and those values.
+struct Raw { values: vec4<f32> }
+
+fn weight_raw(block: u32, i: u32) -> Raw { return Raw(weights[block * 8u + i]); }
+
+fn weight_values(raw: Raw, i: u32) -> vec4<f32> { return raw.values; }
+
+fn weight_vec4(block: u32, i: u32) -> vec4<f32> { return weight_values(weight_raw(block, i), i); }
 
 // All values of a block.
 fn weight_block(block: u32) -> array<vec4<f32>, 8> {

@@ -9,12 +9,17 @@ fn nibbles(word: u32) -> vec4<f32> {
     return vec4<f32>(vec4<i32>(w, w >> 8u, w >> 16u, w >> 24u) & vec4<i32>(15));
 }
 
-// Values 4 i to 4 i + 3 of a block: the low half of the bytes first, then the high half.
-fn weight_vec4(block: u32, i: u32) -> vec4<f32> {
-    let pair = unpack2x16float(scales[block]);
-    let word = weights[block][i & 3u] >> ((i / 4u) * 4u);
-    return pair.x * nibbles(word) + pair.y;
+// What is loaded for values 4 i to 4 i + 3 of a block, and those values: the low half of the bytes first, then the high.
+struct Raw { word: u32, scales: u32 }
+
+fn weight_raw(block: u32, i: u32) -> Raw { return Raw(weights[block][i & 3u], scales[block]); }
+
+fn weight_values(raw: Raw, i: u32) -> vec4<f32> {
+    let pair = unpack2x16float(raw.scales);
+    return pair.x * nibbles(raw.word >> ((i / 4u) * 4u)) + pair.y;
 }
+
+fn weight_vec4(block: u32, i: u32) -> vec4<f32> { return weight_values(weight_raw(block, i), i); }
 
 // All values of a block.
 fn weight_block(block: u32) -> array<vec4<f32>, 8> {

@@ -13,10 +13,16 @@ fn bytes(word: u32) -> vec4<f32> {
     return vec4<f32>(vec4<i32>(w << 24u, w << 16u, w << 8u, w) >> vec4<u32>(24u));
 }
 
-// Values 4 i to 4 i + 3 of a block.
-fn weight_vec4(block: u32, i: u32) -> vec4<f32> {
-    return weight_scale(block) * bytes(weights[block * 2u + i / 4u][i & 3u]);
+// What is loaded for values 4 i to 4 i + 3 of a block, and those values.
+struct Raw { word: u32, scale: f32 }
+
+fn weight_raw(block: u32, i: u32) -> Raw {
+    return Raw(weights[block * 2u + i / 4u][i & 3u], weight_scale(block));
 }
+
+fn weight_values(raw: Raw, i: u32) -> vec4<f32> { return raw.scale * bytes(raw.word); }
+
+fn weight_vec4(block: u32, i: u32) -> vec4<f32> { return weight_values(weight_raw(block, i), i); }
 
 // All values of a block.
 fn weight_block(block: u32) -> array<vec4<f32>, 8> {

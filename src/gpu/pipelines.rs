@@ -94,8 +94,7 @@ impl Pipelines {
             bind_group_layouts: &groups,
             immediate_size: 0,
         });
-        let mut constants = dispatch.constants.clone();
-        constants.push(("WORKGROUP", f64::from(kernel.workgroup)));
+        let constants = dispatch.compiled_with();
         device.raw.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(kernel.name),
             layout: Some(&layout),

@@ -10,7 +10,7 @@ use crate::plan::{Live, Plan, Side, Step, Tensor, View};
 use crate::weights::{Catalogue, Layout, WeightId};
 use crate::{Error, Result};
 
-/// Values of `override` constants by name. `WORKGROUP` is given by the kernel.
+/// Values of `override` constants by name. `WORKGROUP` is the kernel's own where it does not stand among them.
 pub type Constants = Vec<(&'static str, f64)>;
 
 /// One dispatch: a kernel, its constants, parameters and operands.
@@ -28,6 +28,17 @@ pub struct Dispatch {
     pub matrix: Option<(WeightId, usize)>,
     /// How many workgroups.
     pub grid: Grid,
+}
+
+impl Dispatch {
+    /// The constants that the kernel is compiled with, `WORKGROUP` among them.
+    pub fn compiled_with(&self) -> Constants {
+        let mut constants = self.constants.clone();
+        if constants.iter().all(|(name, _)| *name != "WORKGROUP") {
+            constants.push(("WORKGROUP", f64::from(self.kernel.workgroup)));
+        }
+        constants
+    }
 }
 
 /// What a storage binding of group 1 refers to.
@@ -147,6 +158,7 @@ pub fn lower(plan: &Plan, catalogue: &Catalogue, step: &Step, tuning: &Tuning) -
 fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, tuning: &Tuning) -> Result<Vec<Dispatch>> {
     let one = |dispatch| Ok(vec![dispatch]);
     let team = |layout: &Layout, part: usize| tuning.team(layout, &layout.parts[part]);
+    let tile = |layout: &Layout, part: usize| tuning.tile(layout, &layout.parts[part]);
     match step {
         Step::Embed { table, index, combine, y } => {
             Ok(embed::lower(plan, (*table, catalogue.layout(*table)), *index, *combine, *y))
@@ -159,14 +171,7 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, tuning: &Tuning) 
             let input = matvec::Input { x: *x, norm: norm.as_ref() };
             let part = |place| match plan.rows_of(y.tensor) {
                 1 => matvec::lower(plan, &input, (*matrix, layout, place), *epilogue, *y, team(layout, place)),
-                _ => matmul::lower(
-                    plan,
-                    *x,
-                    (*matrix, layout, place),
-                    *epilogue,
-                    *y,
-                    tuning.matmul(layout, &layout.parts[place]),
-                ),
+                _ => matmul::lower(plan, *x, (*matrix, layout, place), *epilogue, *y, tile(layout, place)),
             };
             Ok((0..layout.parts.len()).map(part).collect())
         }

@@ -44,7 +44,7 @@ pub struct Kernel {
     pub name: &'static str,
     /// The file's text.
     pub source: &'static str,
-    /// Invocations in a workgroup: the value of `WORKGROUP` in the shader.
+    /// Invocations in a workgroup: the value of `WORKGROUP` in the shader, unless a dispatch has its own.
     pub workgroup: u32,
     /// Binding `i + 1` of group 1 is `bindings[i]`; binding 0 is the uniform `params`.
     pub bindings: &'static [Binding],

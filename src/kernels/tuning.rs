@@ -8,6 +8,7 @@ pub use json::{VERSION, is_of};
 pub use starts::Vendor;
 
 use super::Variant;
+use super::matmul::Tile;
 use super::matvec::Team;
 use crate::format::BLOCK;
 use crate::plan::{CacheShape, Plan, Step};
@@ -144,7 +145,7 @@ pub struct Tuning {
     /// Of [`Kind::Matvec`].
     pub matvec: Choices<Team>,
     /// Of [`Kind::Matmul`].
-    pub matmul: Choices<Variant>,
+    pub matmul: Choices<Tile>,
     /// Of [`Kind::AttentionDecode`].
     pub attention_decode: Choices<Variant>,
     /// Of [`Kind::Attention`].
@@ -162,7 +163,7 @@ impl Tuning {
     pub fn all(variant: Variant) -> Tuning {
         Tuning {
             matvec: Choices::all(if variant == Variant::Lane { Team::T1 } else { Team::default() }),
-            matmul: Choices::all(variant),
+            matmul: Choices::all(if variant == Variant::Lane { Tile::Lane } else { Tile::default() }),
             attention_decode: Choices::all(variant),
             attention: Choices::all(variant),
         }
@@ -172,6 +173,12 @@ impl Tuning {
     #[must_use]
     pub fn with_team(self, team: Team) -> Tuning {
         Tuning { matvec: Choices::all(team), ..self }
+    }
+
+    /// The same with another tile for matrices that multiply several rows.
+    #[must_use]
+    pub fn with_tile(self, tile: Tile) -> Tuning {
+        Tuning { matmul: Choices::all(tile), ..self }
     }
 
     /// Lanes for four rows of a part of a matrix; where it was not measured, no more than there are blocks in a row.
@@ -184,7 +191,7 @@ impl Tuning {
     }
 
     /// For a part of a matrix that multiplies several rows.
-    pub fn matmul(&self, layout: &Layout, part: &Part) -> Variant {
+    pub fn tile(&self, layout: &Layout, part: &Part) -> Tile {
         self.matmul.get(&Subject::matrix(2, part, layout.inputs))
     }
 

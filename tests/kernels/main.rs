@@ -7,12 +7,11 @@
 mod attention;
 mod choose;
 mod heads;
+mod matmul;
 
 use oriel::executor::{Executor, Prepared, Readback};
 use oriel::format::{Format, pack};
-use oriel::fuse::fuse;
 use oriel::gpu::GpuOptions;
-use oriel::kernels::matvec::Team;
 use oriel::kernels::tuning::Choice;
 use oriel::kernels::{CacheFormat, Tuning, Variant};
 use oriel::plan::{Activation, Builder, CacheShape, Combine, Epilogue, Output, Pairing, Plan, Step, View};
@@ -78,6 +77,19 @@ impl Bench {
     /// `y`, beside the greatest magnitude of the reference.
     fn apart(&mut self, plan: &Plan, inputs: &[View], y: View, rows: u32, position: u32) -> (f32, f32) {
         let prepared = self.prepare(plan);
+        self.apart_of(prepared, plan, inputs, y, rows, position)
+    }
+
+    /// The same of a plan that is prepared.
+    fn apart_of(
+        &mut self,
+        prepared: [Prepared; 2],
+        plan: &Plan,
+        inputs: &[View],
+        y: View,
+        rows: u32,
+        position: u32,
+    ) -> (f32, f32) {
         for x in inputs {
             let values = self.random.values((plan.rows * plan.info(x.tensor).width) as usize);
             for (executor, prepared) in self.executors.iter_mut().zip(prepared) {
@@ -188,87 +200,6 @@ fn norms() {
             p.rms_norm_heads("y", slice, gain, head_width, 1e-6)
         });
         agree(&format!("rms_norm of {heads} heads"), bench.apart(&heads_norm, &[x], y, 3, 0));
-    }
-}
-
-#[test]
-fn matmul_in_every_format_and_variant() {
-    for &variant in Variant::ALL {
-        let mut bench = Bench::new(variant, Some(SMALL_BINDING));
-        for format in Format::ALL {
-            for (outputs, inputs, rows) in [
-                (1, 1, 1),
-                (3, 33, 1),
-                (127, 100, 1),
-                (600, 96, 1),
-                (5, 31, 2),
-                (66, 127, 9),
-                (600, 64, 33),
-                (35, 256, 40),
-            ] {
-                let matrix = bench.matrix(format, outputs, inputs);
-                let (plan, x, y) = plan(&bench, rows, NO_CACHE, inputs, |p, x| p.matmul("y", x, matrix));
-                let what = format!("{variant:?} {format:?} {outputs} x {inputs}, {rows} rows");
-                agree(&what, bench.apart(&plan, &[x], y, rows, 0));
-                let fewer = rows.div_ceil(2);
-                agree(&format!("{what}, {fewer} in use"), bench.apart(&plan, &[x], y, fewer, 0));
-            }
-        }
-        let parts = bench.catalogue.iter().map(|(_, layout)| layout.parts.len()).max();
-        assert!(parts > Some(1), "a matrix in several parts is covered");
-    }
-}
-
-/// Teams of every size, so that each divides the lanes and the blocks in another way.
-#[test]
-fn norms_and_gates_in_matmuls_of_one_row() {
-    for &team in Team::ALL {
-        let mut bench =
-            Bench::with(GpuOptions { tuning: Some(Tuning::default().with_team(team)), ..GpuOptions::default() });
-        for (format, inputs, hidden) in
-            [(Format::F32, 33, 5), (Format::F16, 576, 30), (Format::Q8, 100, 17), (Format::Q4, 1000, 64)]
-        {
-            let (gain, shift) = (bench.vector(inputs), bench.vector(inputs));
-            let (matrix, bias) = (bench.matrix(format, 2 * hidden, inputs), bench.vector(2 * hidden));
-            for (norm, with_bias, gated) in [
-                (0, true, false),
-                (1, false, false),
-                (2, true, false),
-                (0, false, true),
-                (1, true, true),
-                (2, true, true),
-            ] {
-                let (plain, x, y) = plan(&bench, 1, NO_CACHE, inputs, |p, x| {
-                    let h = match norm {
-                        0 => x,
-                        1 => p.rms_norm("h", x, gain, 1e-5),
-                        _ => p.layer_norm("h", x, gain, shift, 1e-5),
-                    };
-                    let a = p.matmul("a", h, matrix);
-                    let a = p.bias("biased", a, with_bias.then_some(bias));
-                    if !gated {
-                        return p.activate("y", a, Activation::GeluTanh);
-                    }
-                    let [gate, up] = p.split(a, [hidden, hidden]);
-                    let y = p.activate("y", gate, Activation::Silu);
-                    p.multiply_into(y, up);
-                    y
-                });
-                let fused = fuse(&plain, &bench.catalogue);
-                assert_eq!(fused.steps.len(), 1, "a matmul: {}", fused.describe(&bench.catalogue));
-                let what = format!("team {team:?}, {format:?}, norm {norm}, bias {with_bias}, gated {gated}");
-                agree(&what, bench.apart(&fused, &[x], y, 1, 0));
-                let values = bench.random.values(inputs as usize);
-                let cpu = &mut bench.executors[1];
-                let results = [&plain, &fused].map(|plan| {
-                    let prepared = cpu.prepare(plan, &bench.catalogue).unwrap();
-                    cpu.write_tensor(prepared, x.tensor, &values);
-                    cpu.run(prepared, &[0], 0, Readback::Nothing).unwrap();
-                    block_on(cpu.read_tensor(prepared, y.tensor)).unwrap()
-                });
-                assert_eq!(results[0], results[1], "{what}: fused and plain on the reference");
-            }
-        }
     }
 }
 

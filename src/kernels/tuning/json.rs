@@ -117,6 +117,7 @@ fn text<'a>(value: &'a Value, place: &str) -> Result<&'a str> {
 mod tests {
     use super::*;
     use crate::kernels::Variant;
+    use crate::kernels::matmul::Tile;
     use crate::kernels::tuning::Vendor;
 
     fn tuned() -> Tuning {
@@ -140,7 +141,7 @@ mod tests {
     fn what_is_left_out_stays() {
         let mut tuning = tuned();
         tuning.apply_json(&json!({ "matmul": { "usual": "lane" } })).unwrap();
-        assert_eq!(tuning.matmul.usual, Variant::Lane);
+        assert_eq!(tuning.matmul.usual, Tile::Lane);
         assert_eq!(tuning.matvec, tuned().matvec);
     }
 

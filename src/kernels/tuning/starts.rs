@@ -1,19 +1,20 @@
 //! Who made an adapter -> the kernels to begin with, until a measurement knows better.
 //!
-//! | adapter | lanes to four rows | several rows, attention | because |
-//! | --- | --- | --- | --- |
-//! | software | 1 | lane | a barrier costs more there than the sum that it saves: a vocabulary's matrix takes 15 times as long with one |
-//! | NVIDIA | 32 | shared | warps of 32; ONNX Runtime's gain from 8 to 32 lanes of a row is a tenth |
-//! | AMD | 32 | shared | waves of 32 since RDNA, of 64 before: two teams then share one |
-//! | Apple | 16 | shared | SIMD groups of 32; 32 to 64 lanes a row were best of those published, and two of these teams keep as many at work |
-//! | Intel | 16 | shared | subgroups of 8 to 32, mostly 16; ONNX Runtime takes 16 lanes a row there |
-//! | Qualcomm, Arm | 16 | shared | waves of 64 and 128 (Adreno), 16 (Mali): small teams fill either, and need no more than four rounds of a sum |
-//! | unknown | 16 | shared | the middle of all |
+//! | adapter | lanes to four rows | tile of several rows | attention | because |
+//! | --- | --- | --- | --- | --- |
+//! | software | 1 | lane | lane | a barrier costs more there than the sum that it saves: a vocabulary's matrix takes 15 times as long with one |
+//! | NVIDIA | 32 | 64x64 | shared | warps of 32; ONNX Runtime's gain from 8 to 32 lanes of a row is a tenth |
+//! | AMD | 32 | 64x64 | shared | waves of 32 since RDNA, of 64 before: two teams then share one |
+//! | Apple | 16 | 64x64 | shared | SIMD groups of 32; 32 to 64 lanes a row were best of those published, and two of these teams keep as many at work |
+//! | Intel | 16 | 32x64 | shared | subgroups of 8 to 32, mostly 16; ONNX Runtime takes 16 lanes a row there, and wide tiles |
+//! | Qualcomm, Arm | 16 | 32x32 | shared | waves of 64 and 128 (Adreno), 16 (Mali): small teams fill either, and need no more than four rounds of a sum |
+//! | unknown | 16 | 32x32 | shared | the middle of all |
 //!
 //! Of all these only software was measured by Oriel's authors.
 
 use super::{Choices, Tuning};
 use crate::kernels::Variant;
+use crate::kernels::matmul::Tile;
 use crate::kernels::matvec::Team;
 
 /// Who made an adapter: as much of it as matters here.
@@ -80,12 +81,14 @@ impl Vendor {
 impl Tuning {
     /// What an adapter begins with.
     pub fn start(vendor: Vendor) -> Tuning {
-        let team = match vendor {
+        let (team, tile) = match vendor {
             Vendor::Software => return Tuning::all(Variant::Lane),
-            Vendor::Nvidia | Vendor::Amd => Team::T32,
-            Vendor::Apple | Vendor::Intel | Vendor::Mobile | Vendor::Unknown => Team::T16,
+            Vendor::Nvidia | Vendor::Amd => (Team::T32, Tile::Large),
+            Vendor::Apple => (Team::T16, Tile::Large),
+            Vendor::Intel => (Team::T16, Tile::Wide),
+            Vendor::Mobile | Vendor::Unknown => (Team::T16, Tile::Small),
         };
-        Tuning { matvec: Choices::all(team), ..Tuning::all(Variant::Shared) }
+        Tuning { matvec: Choices::all(team), matmul: Choices::all(tile), ..Tuning::all(Variant::Shared) }
     }
 }
 

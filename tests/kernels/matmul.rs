@@ -1,0 +1,110 @@
+//! Matrices times one row and several, in every format, team and tile, against the reference.
+
+use crate::{Bench, NO_CACHE, SMALL_BINDING, agree, plan};
+use oriel::executor::Readback;
+use oriel::format::Format;
+use oriel::fuse::fuse;
+use oriel::gpu::GpuOptions;
+use oriel::kernels::Tuning;
+use oriel::kernels::matmul::Tile;
+use oriel::kernels::matvec::Team;
+use oriel::kernels::tuning::Choice;
+use oriel::plan::Activation;
+use pollster::block_on;
+
+fn tuned(tuning: Tuning, binding_limit: Option<u64>) -> Bench {
+    Bench::with(GpuOptions { tuning: Some(tuning), binding_limit })
+}
+
+/// Rows in use around the edges of tiles, of a plan with room for more.
+const ROWS: [u32; 19] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 31, 32, 33, 63, 64, 65, 128, 129];
+
+#[test]
+fn several_rows_in_every_format_and_tile() {
+    for &tile in Tile::ALL {
+        let mut bench = tuned(Tuning::default().with_tile(tile), Some(SMALL_BINDING));
+        for format in Format::ALL {
+            // The widest matrix is there for its parts.
+            for (outputs, inputs, room, used) in
+                [(3, 33, 130, &ROWS[..]), (67, 127, 130, &[65, 129]), (600, 64, 33, &[2, 33])]
+            {
+                let matrix = bench.matrix(format, outputs, inputs);
+                let (plan, x, y) = plan(&bench, room, NO_CACHE, inputs, |p, x| p.matmul("y", x, matrix));
+                let prepared = bench.prepare(&plan);
+                for &rows in used {
+                    let what = format!("{} {format:?} {outputs} x {inputs}, {rows} rows", tile.name());
+                    agree(&what, bench.apart_of(prepared, &plan, &[x], y, rows, 0));
+                }
+            }
+        }
+        let parts = bench.catalogue.iter().map(|(_, layout)| layout.parts.len()).max();
+        assert!(parts > Some(1), "a matrix in several parts is covered");
+    }
+}
+
+#[test]
+fn one_row_in_every_format() {
+    for team in [Team::T1, Team::T16] {
+        let mut bench = tuned(Tuning::default().with_team(team), Some(SMALL_BINDING));
+        for format in Format::ALL {
+            for (outputs, inputs) in [(1, 1), (3, 33), (127, 100), (600, 96)] {
+                let matrix = bench.matrix(format, outputs, inputs);
+                let (plan, x, y) = plan(&bench, 1, NO_CACHE, inputs, |p, x| p.matmul("y", x, matrix));
+                let what = format!("{team:?} {format:?} {outputs} x {inputs}");
+                agree(&what, bench.apart(&plan, &[x], y, 1, 0));
+            }
+        }
+    }
+}
+
+/// Teams of every size, so that each divides the lanes and the blocks in another way.
+#[test]
+fn norms_and_gates_in_matmuls_of_one_row() {
+    for &team in Team::ALL {
+        let mut bench = tuned(Tuning::default().with_team(team), None);
+        for (format, inputs, hidden) in
+            [(Format::F32, 33, 5), (Format::F16, 576, 30), (Format::Q8, 100, 17), (Format::Q4, 1000, 64)]
+        {
+            let (gain, shift) = (bench.vector(inputs), bench.vector(inputs));
+            let (matrix, bias) = (bench.matrix(format, 2 * hidden, inputs), bench.vector(2 * hidden));
+            for (norm, with_bias, gated) in [
+                (0, true, false),
+                (1, false, false),
+                (2, true, false),
+                (0, false, true),
+                (1, true, true),
+                (2, true, true),
+            ] {
+                let (plain, x, y) = plan(&bench, 1, NO_CACHE, inputs, |p, x| {
+                    let h = match norm {
+                        0 => x,
+                        1 => p.rms_norm("h", x, gain, 1e-5),
+                        _ => p.layer_norm("h", x, gain, shift, 1e-5),
+                    };
+                    let a = p.matmul("a", h, matrix);
+                    let a = p.bias("biased", a, with_bias.then_some(bias));
+                    if !gated {
+                        return p.activate("y", a, Activation::GeluTanh);
+                    }
+                    let [gate, up] = p.split(a, [hidden, hidden]);
+                    let y = p.activate("y", gate, Activation::Silu);
+                    p.multiply_into(y, up);
+                    y
+                });
+                let fused = fuse(&plain, &bench.catalogue);
+                assert_eq!(fused.steps.len(), 1, "a matmul: {}", fused.describe(&bench.catalogue));
+                let what = format!("team {team:?}, {format:?}, norm {norm}, bias {with_bias}, gated {gated}");
+                agree(&what, bench.apart(&fused, &[x], y, 1, 0));
+                let values = bench.random.values(inputs as usize);
+                let cpu = &mut bench.executors[1];
+                let results = [&plain, &fused].map(|plan| {
+                    let prepared = cpu.prepare(plan, &bench.catalogue).unwrap();
+                    cpu.write_tensor(prepared, x.tensor, &values);
+                    cpu.run(prepared, &[0], 0, Readback::Nothing).unwrap();
+                    block_on(cpu.read_tensor(prepared, y.tensor)).unwrap()
+                });
+                assert_eq!(results[0], results[1], "{what}: fused and plain on the reference");
+            }
+        }
+    }
+}
