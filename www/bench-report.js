@@ -55,19 +55,16 @@ export function showFacts(root, report) {
   root.hidden = false;
 }
 
-/** Fills the table of kernels, where the report has rows `{ kernel, format, shape, us, share_of_roofline }`. */
+/** Fills the table of kernels, where they were held against the adapter's limits. */
 export function showKernels(root, kernels = []) {
   root.hidden = kernels.length === 0;
-  const rows = kernels.map(({ kernel, format, shape, us, share_of_roofline: share }) => {
+  const rows = kernels.map(({ kernel, format, shape, us, times, time_share: time, bound, share }) => {
     const row = document.createElement("tr");
-    row.append(...[kernel, format, shape, rate(us)].map((text) => element("td", {}, text)));
+    const percent = `${Math.round(share * 100)} %`;
+    const facts = [kernel, format ?? "", shape, rate(us), times, `${(time * 100).toFixed(1)} %`, bound];
+    row.append(...facts.map((text) => element("td", {}, text)));
     const cell = document.createElement("td");
-    if (Number.isFinite(share)) {
-      const percent = `${Math.round(share * 100)} %`;
-      cell.append(element("meter", { min: 0, max: 1, value: share, "aria-label": percent }), percent);
-    } else {
-      cell.textContent = "–";
-    }
+    cell.append(element("meter", { min: 0, max: 1, value: Math.min(share, 1), "aria-label": percent }), percent);
     row.append(cell);
     return row;
   });

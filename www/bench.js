@@ -96,13 +96,14 @@ const titles = { prefill: (tokens) => `${tokens} tokens`, decode: (positions) =>
 
 /** What the form asks for. */
 function sizes() {
-  const { prefill, decode, newTokens, runs } = form.elements;
+  const { prefill, decode, newTokens, runs, roofline } = form.elements;
   const list = ({ value }) => [...new Set(value.split(",").map(Number))].sort((a, b) => a - b);
   return {
     prefill: list(prefill),
     decode: list(decode),
     newTokens: newTokens.valueAsNumber,
     runs: runs.valueAsNumber,
+    roofline: roofline.checked,
   };
 }
 
@@ -111,6 +112,8 @@ const PHASES = {
   prefill: ({ tokens, run, runs }) => `A prompt of ${tokens} tokens, run ${run} of ${runs}`,
   fill: ({ tokens }) => `Filling the cache with ${tokens} positions`,
   decode: ({ tokens, run, runs }) => `An answer after ${tokens} positions, run ${run} of ${runs}`,
+  probe: () => "What this adapter gives at best",
+  roofline: ({ tokens }) => `The kernels of a pass of ${tokens} ${tokens === 1 ? "token" : "tokens"}`,
 };
 
 /** Shows how far the measurement has come. */
@@ -126,7 +129,7 @@ function follow(step) {
 function handOut(report) {
   json = JSON.stringify(report, null, 2);
   showFacts(find("#facts"), report);
-  showKernels(find("#kernels"), report.kernels);
+  showKernels(find("#kernels"), report.roofline?.passes[0].kernels);
   const download = find("#download");
   URL.revokeObjectURL(download.href);
   download.href = URL.createObjectURL(new Blob([json], { type: "application/json" }));

@@ -20,7 +20,8 @@ async function ready(options) {
   return page;
 }
 
-async function ask(page, { prefill, decode, newTokens, runs }) {
+async function ask(page, { prefill, decode, newTokens, runs, roofline = false }) {
+  await page.setChecked('#sizes [name="roofline"]', roofline);
   for (const [name, value] of Object.entries({ prefill, decode, newTokens, runs })) {
     await page.fill(`#sizes [name="${name}"]`, String(value));
   }
@@ -37,8 +38,8 @@ const KEYS = [
 test("a model is timed, drawn, and handed out", async () => {
   const page = await ready({ viewport: { width: 1280, height: 1400 } });
   const heard = complaints(page);
-  await ask(page, { prefill: "8, 512, 32", decode: "16, 60", newTokens: 4, runs: 2 });
-  await page.locator("#exports").waitFor();
+  await ask(page, { prefill: "8, 512, 32", decode: "16, 60", newTokens: 4, runs: 2, roofline: true });
+  await page.locator("#exports").waitFor({ timeout: 120_000 });
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("#download")]);
   assert.match(download.suggestedFilename(), /^oriel-.*\.json$/);
   const report = JSON.parse(await readFile(await download.path(), "utf8"));
@@ -57,26 +58,35 @@ test("a model is timed, drawn, and handed out", async () => {
   assert.match(await page.locator("#charts").innerText(), /512 tokens\s+not measured: .* context of 96/);
   const facts = await page.locator("#facts").innerText();
   assert.ok(facts.includes(report.adapter.variants), "the variants are shown");
-  assert.ok(await page.locator("#kernels").isHidden(), "without a profile there is no table of kernels");
+  const { probes, passes } = report.roofline;
+  assert.ok(probes.read_bytes_per_s > 1e6 && probes.weights_per_s.q4 > 1e6 && probes.packed_per_s > 1e6);
+  assert.equal(
+    passes[0].kernels.reduce((sum, { times }) => sum + times, 0),
+    report.dispatches_per_token,
+    "every dispatch of a token is held against a limit",
+  );
+  assert.equal(await page.locator("#kernels tbody tr").count(), passes[0].kernels.length);
   await page.screenshot({ path: `${pictures}bench.png`, fullPage: true });
   assert.deepEqual(heard, []);
   await page.close();
 });
 
-test("a profile of kernels is shown where the report has one", async () => {
+test("kernels are shown where the report holds them against limits", async () => {
   const page = await open("bench.html");
   const shown = await page.evaluate(async () => {
     const { showKernels } = await import("./bench-report.js");
     const root = document.querySelector("#kernels");
     document.querySelector("#results").hidden = false;
+    const matvec = { kernel: "matvec", format: "q4", shape: "1 x 576 -> 1536", us: 812.5, times: 30, time_share: 0.5 };
+    const argmax = { kernel: "argmax", format: null, shape: "1 x 1", us: 40, times: 1, time_share: 0.001 };
     showKernels(root, [
-      { kernel: "matvec", format: "q4", shape: "1536 x 576", us: 812.5, share_of_roofline: 0.62 },
-      { kernel: "argmax", format: "", shape: "49152", us: 40, share_of_roofline: null },
+      { ...matvec, bound: "bandwidth", share: 0.62 },
+      { ...argmax, bound: "dispatch", share: 1.25 },
     ]);
     return root.innerText;
   });
-  assert.match(shown, /matvec\s+q4\s+1536 x 576\s+813\s+62 %/);
-  assert.match(shown, /argmax\s+49152\s+40\.0\s+–/);
+  assert.match(shown, /matvec\s+q4\s+1 x 576 -> 1536\s+813\s+30\s+50\.0 %\s+bandwidth\s+62 %/);
+  assert.match(shown, /argmax\s+1 x 1\s+40\.0\s+1\s+0\.1 %\s+dispatch\s+125 %/);
   await page.close();
 });
 
