@@ -7,6 +7,7 @@
 #import live
 #import cache
 #import cells
+#import cached
 
 struct Params {
     head_width: u32, group: u32, words: u32, capacity: u32,
@@ -107,7 +108,7 @@ fn score(lane: u32, of_tile: Tile, first: u32) {
         for (var i = lane; i < CHUNK * TILE; i += WORKGROUP) {
             var key = vec4<f32>(0.0);
             if word + i / TILE < WORDS {
-                key = unpack_cache(keys[key_at(of_tile.kv_head, first + i % TILE, word + i / TILE)]);
+                key = key_word(of_tile.kv_head, first + i % TILE, word + i / TILE);
             }
             staged[i] = key;
         }
@@ -132,7 +133,7 @@ fn mix(lane: u32, kv_head: u32, first: u32, end: u32) {
         let count = min(most, positions - start);
         workgroupBarrier();
         for (var i = lane; i < count * WORDS; i += WORKGROUP) {
-            staged[i] = unpack_cache(values[value_at(kv_head, first + start + i / WORDS, i % WORDS)]);
+            staged[i] = value_word(kv_head, first + start + i / WORDS, i % WORDS);
         }
         workgroupBarrier();
         for (var i = 0u; i < count; i++) {

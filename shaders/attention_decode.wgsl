@@ -6,6 +6,7 @@
 #import live
 #import cache
 #import cells
+#import cached
 #import splits
 
 struct Params {
@@ -68,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             for (var i = lane / WORDS; i < count; i += 4u * teams) {
                 for (var j = 0u; j < 4u; j++) {
                     let place = i + j * teams;
-                    let value = unpack_cache(values[value_at(kv_head, first + min(place, count - 1u), word)]);
+                    let value = value_word(kv_head, first + min(place, count - 1u), word);
                     for (var h = 0u; h < GROUP; h++) {
                         sums[h] += select(0.0, scores[h * WORKGROUP + min(place, count - 1u)], place < count) * value;
                     }
@@ -117,8 +118,10 @@ fn load_queries(lane: u32, head: u32, heads: u32) {
 fn score(lane: u32, kv_head: u32, first: u32, count: u32) {
     var result: array<f32, 8>;
     if lane < count {
+        var scale = 1.0;
         for (var word = 0u; word < WORDS; word++) {
-            let key = unpack_cache(keys[key_at(kv_head, first + lane, word)]);
+            if word % BLOCK_WORDS == 0u { scale = key_scale(kv_head, first + lane, word); }
+            let key = scale * unpack_cache(keys[key_at(kv_head, first + lane, word)]);
             for (var h = 0u; h < GROUP; h++) { result[h] += dot(queries[word * GROUP + h], key); }
         }
     }

@@ -55,20 +55,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var i = 0u; busy && i < words; i++) { sum += squares[place * words + i]; }
         scale = inverseSqrt(sum / f32(params.head_width) + params.epsilon);
     }
-    if !busy { return; }
     var result = vec4<f32>(0.0);
     for (var i = 0u; i < 4u; i++) {
         let d = word * 4u + i;
-        if d < params.head_width { result[i] = finished(at, d, scale); }
+        if busy && d < params.head_width { result[i] = finished(at, d, scale); }
     }
+    let block = block_scale(lane, result);
+    if !busy { return; }
     if head < params.heads {
         let y_at = group.z * params.y_stride + head * params.head_width + word * 4u;
         for (var i = 0u; i < min(4u, params.head_width - word * 4u); i++) { y[y_at + i] = result[i]; }
-    } else if head < params.heads + params.kv_heads {
-        keys[key_at(head - params.heads, at.position, word)] = pack_cache(result);
+        return;
+    }
+    let kept = pack_cache(result, block);
+    let is_first = CACHE_SCALES == 1u && word % BLOCK_WORDS == 0u;
+    if head < params.heads + params.kv_heads {
+        let key = head - params.heads;
+        keys[key_at(key, at.position, word)] = kept;
+        if is_first { keys[key_cell(key, at.position, scale_cell(word))] = pack_scale(block); }
     } else {
         let value = head - params.heads - params.kv_heads;
-        values[value_at(value, at.position, word)] = pack_cache(result);
+        values[value_at(value, at.position, word)] = kept;
+        if is_first { values[value_cell(value, at.position, scale_cell(word))] = pack_scale(block); }
     }
 }
 

@@ -20,9 +20,11 @@ struct Params {
 @group(1) @binding(3) var<storage, read>       shift:  array<vec4<f32>>;
 @group(1) @binding(4) var<storage, read>       bias:   array<f32>;        // [heads + 2 kv_heads, head_width]
 @group(1) @binding(5) var<storage, read_write> y:      array<f32>;        // [heads, head_width]
-@group(1) @binding(6) var<storage, read_write> cache:  array<CachePair>;  // keys, and from pair values_at on values
+// Keys, and from pair values_at on values; where these wait for their block (STAGED), [2 kv_heads, head_width / 2].
+@group(1) @binding(6) var<storage, read_write> cache:  array<CachePair>;
 
 override HAS_BIAS: bool = false;
+override STAGED: bool = false;
 override ROTATION: u32 = 0u; // 0 none, 1 of neighbours 2i and 2i + 1, 2 of i and i + rotary / 2
 
 // Where in its head a quad's values stand: first and first + 1, then second and second + 1.
@@ -69,9 +71,11 @@ fn finish(quad: u32, sums: vec4<f32>) {
 
 // Two values from `d` on of a head of keys, or behind these of values.
 fn store(head: u32, d: u32, pair: vec2<f32>) {
-    var at = key_at(head, live.position, d / 4u) * 2u;
-    if head >= params.kv_heads {
-        at = params.values_at + value_at(head - params.kv_heads, live.position, d / 4u) * 2u;
+    var at = key_at(head, live.position, d / 4u) * 2u + (d % 4u) / 2u;
+    if STAGED {
+        at = (head * params.head_width + d) / 2u;
+    } else if head >= params.kv_heads {
+        at = params.values_at + value_at(head - params.kv_heads, live.position, d / 4u) * 2u + (d % 4u) / 2u;
     }
-    cache[at + (d % 4u) / 2u] = pack_pair(pair);
+    cache[at] = pack_pair(pair);
 }

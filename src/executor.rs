@@ -153,9 +153,10 @@ impl Executor {
     /// Makes the cache, once, before any plan is prepared.
     ///
     /// # Errors
-    /// Where a layer's cache passes the binding limit or what memory there is, or the kernels of a GPU are made
-    /// for narrower heads.
+    /// Where a layer's cache passes the binding limit or what memory there is, the kernels of a GPU are made for
+    /// narrower heads, or the format for others.
     pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) -> Result<()> {
+        format.check(shape)?;
         let (bytes, limit) = (2 * format.bytes(shape), self.binding_limit());
         if bytes > limit {
             let tile = u64::from(CACHE_TILE);

@@ -91,6 +91,11 @@ impl Gpu {
         self.cache = Some(Cache { format, half, layers });
     }
 
+    /// How the cache is stored; plans without one don't ask.
+    fn cache_format(&self) -> CacheFormat {
+        self.cache.as_ref().map_or(CacheFormat::F32, |cache| cache.format)
+    }
+
     /// Lowers a plan to dispatches and makes everything that they need.
     pub fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared> {
         if u64::from(plan.rows) > MOST_ROWS {

@@ -7,7 +7,7 @@ use crate::format::Format;
 use crate::kernels::{self, CacheFormat};
 use crate::sampler;
 use crate::session::bench::Bench;
-use crate::session::{self, Device, FinishReason, GenerateOptions, LoadOptions, Step};
+use crate::session::{self, CachePrecision, Device, FinishReason, GenerateOptions, LoadOptions, Step};
 use crate::template::Message;
 use crate::weights::Precision;
 use crate::{Error, Result};
@@ -30,7 +30,7 @@ pub struct Loading(Option<session::Loading>);
 
 #[wasm_bindgen]
 impl Loading {
-    /// Opens the device. Takes `{ device, precision, context? }`.
+    /// Opens the device. Takes `{ device, precision, cache, context? }`.
     pub async fn open(options: JsValue) -> Answer<Loading> {
         let asked: AskedOfLoad = read(&options).map_err(throw)?;
         let loading = session::Loading::new(asked.checked().map_err(throw)?).await.map_err(throw)?;
@@ -107,7 +107,7 @@ impl Model {
         write(&json!({
             "architecture": info.architecture, "context": info.context, "trainedContext": info.shape.context,
             "layers": info.shape.layers, "width": info.shape.width, "vocab": info.shape.vocab,
-            "formats": formats.collect::<Map<String, Value>>(), "gpuBytes": info.gpu_bytes, "adapter": adapter,
+            "formats": formats.collect::<Map<String, Value>>(), "cache": info.cache.name(), "gpuBytes": info.gpu_bytes, "adapter": adapter,
             "chat": self.model.text().has_template(),
         }))
     }
@@ -227,6 +227,7 @@ pub fn shaders() -> Answer {
 struct AskedOfLoad {
     device: String,
     precision: String,
+    cache: String,
     context: Option<u32>,
 }
 
@@ -234,7 +235,8 @@ impl AskedOfLoad {
     /// In a page, `auto` is the GPU or an error: the reference arithmetic is too slow to be a silent substitute.
     fn checked(self) -> Result<LoadOptions> {
         let device = if self.device == "cpu" { Device::Cpu } else { Device::Gpu };
-        Ok(LoadOptions { device, precision: Precision::parse(&self.precision)?, context: self.context })
+        let (precision, cache) = (Precision::parse(&self.precision)?, CachePrecision::parse(&self.cache)?);
+        Ok(LoadOptions { device, precision, cache, context: self.context })
     }
 }
 

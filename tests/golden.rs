@@ -69,7 +69,8 @@ fn sources(name: &str) -> Vec<PathBuf> {
 
 fn load(path: &Path, device: Device, precision: Precision) -> Model {
     let context = if path.ends_with(MODEL) { Some(128) } else { None };
-    let mut loading = block_on(Loading::new(LoadOptions { device, precision, context })).unwrap();
+    let mut loading =
+        block_on(Loading::new(LoadOptions { device, precision, context, ..LoadOptions::default() })).unwrap();
     let mut weights = vec![path.to_path_buf()];
     if path.is_dir() {
         for name in oriel::session::SIDE_FILES.iter().filter(|name| path.join(name).exists()) {

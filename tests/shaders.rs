@@ -151,7 +151,9 @@ fn tiles_fit_the_default_limits() {
     let plan = builder.finish(y);
     for &tile in Tile::ALL {
         let tuning = Tuning::default().with_tile(tile);
-        for dispatch in kernels::lower(&plan, &catalogue, &plan.steps[0], &tuning).expect("dispatches") {
+        for dispatch in
+            kernels::lower(&plan, &catalogue, &plan.steps[0], &tuning, CacheFormat::F32).expect("dispatches")
+        {
             let (module, info) = parse(dispatch.kernel, &dispatch.kernel.link(Format::Q4, CacheFormat::F32));
             let constants = dispatch.compiled_with();
             let lanes = constants.iter().find(|(name, _)| *name == "WORKGROUP").expect("a workgroup").1;

@@ -7,6 +7,7 @@ import type { Message, SamplingOptions } from "./options.js";
 export interface EngineOptions {
   device: "auto" | "webgpu" | "cpu";
   precision: "auto" | "f32" | "f16" | "q8" | "q4";
+  cache: "auto" | "f32" | "f16" | "q8";
   context?: number;
 }
 
@@ -23,6 +24,8 @@ export interface ModelInfo {
   vocab: number;
   /** Bytes of weights by format: `{ q4: 66846720, ... }`. */
   formats: Record<string, number>;
+  /** How keys and values are held. */
+  cache: "f32" | "f16" | "q8";
   /** Bytes on the device: weights, cache and activations. */
   gpuBytes: number;
   adapter: Adapter;

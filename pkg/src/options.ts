@@ -15,6 +15,9 @@ export interface LoadOptions {
   context?: number | undefined;
   /** What float matrices become at load; `auto` keeps a quantised file's own and takes f16 otherwise. */
   precision?: "auto" | "f32" | "f16" | "q8" | "q4" | undefined;
+  /** How keys and values are held; `auto` is f16, with `precision: "f32"` f32. `q8` takes half of f16's bytes, of heads of
+   * a multiple of 32 values. */
+  cache?: "auto" | "f32" | "f16" | "q8" | undefined;
   /** The address that answers `hf:` names; default `https://huggingface.co`. */
   hub?: string | URL | undefined;
   /** The branch, tag or commit of an `hf:` name; default `main`. */
@@ -100,6 +103,7 @@ const LOAD: Rules<LoadOptions> = {
   device: oneOf("auto", "webgpu", "cpu"),
   context: whole,
   precision: oneOf("auto", "f32", "f16", "q8", "q4"),
+  cache: oneOf("auto", "f32", "f16", "q8"),
   hub: address,
   revision: text,
 };

@@ -49,8 +49,9 @@ pub struct Ready {
 /// Makes everything that runs of the plan need.
 pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowered> {
     let mut dispatches = Vec::new();
+    let cache = gpu.cache_format();
     for (step, recorded) in plan.steps.iter().enumerate() {
-        let lowered = kernels::lower(plan, catalogue, recorded, &gpu.tuning)?;
+        let lowered = kernels::lower(plan, catalogue, recorded, &gpu.tuning, cache)?;
         dispatches.extend(lowered.into_iter().map(|dispatch| (step, dispatch)));
     }
     let device = &gpu.device;
@@ -138,7 +139,7 @@ impl Binder<'_> {
     fn ready(&self, gpu: &mut Gpu, step: usize, dispatch: Dispatch, uniforms: &Buffer, place: usize) -> Result<Ready> {
         let format =
             dispatch.matrix.map_or(Format::F32, |(weight, part)| gpu.weights[weight.0].layout.parts[part].format);
-        let cache = gpu.cache.as_ref().map_or(CacheFormat::F32, |cache| cache.format);
+        let cache = gpu.cache_format();
         let pipeline = gpu.pipelines.get(&gpu.device, &dispatch, format, cache);
         let layout = gpu.pipelines.step_layout(&gpu.device, dispatch.kernel).clone();
         let params = wgpu::BindingResource::Buffer(wgpu::BufferBinding {

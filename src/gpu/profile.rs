@@ -9,7 +9,7 @@ use super::prepared::Lowered;
 use super::readback::Staging;
 use super::{Gpu, Weight};
 use crate::executor::{KernelTime, Prepared, check_tokens};
-use crate::kernels::{CacheFormat, Setting, Work};
+use crate::kernels::{Setting, Work};
 use crate::plan::Live;
 use crate::{Error, Result};
 
@@ -67,7 +67,7 @@ impl Gpu {
         let setting = Setting {
             plan,
             weight: &|weight| (&self.weights[weight.0].name, &self.weights[weight.0].layout),
-            cache: self.cache.as_ref().map_or(CacheFormat::F32, |cache| cache.format),
+            cache: self.cache_format(),
             live,
         };
         let ready = lowered.live_dispatches(live);

@@ -2,8 +2,8 @@
 
 use super::tuning::{Choice, Tuning};
 use super::{
-    Kernel, attention, attention_decode, choose, embed, heads, last_row, layer_norm, matmul, matvec, pointwise,
-    rms_norm, rope, store,
+    CacheFormat, Kernel, attention, attention_decode, choose, embed, heads, last_row, layer_norm, matmul, matvec,
+    pointwise, rms_norm, rope, store,
 };
 use crate::format::BLOCK;
 use crate::plan::{Live, Plan, Side, Step, Tensor, View};
@@ -140,12 +140,18 @@ pub fn stride(plan: &Plan, tensor: Tensor) -> u32 {
     plan.info(tensor).width.next_multiple_of(BLOCK)
 }
 
-/// The dispatches of a step; most steps are one, a matrix in several parts takes one for each.
+/// The dispatches of a step over a cache in that format; most steps are one, a matrix in several parts takes one for each.
 ///
 /// # Errors
 /// Where a shape passes what the kernels can do within WebGPU's default limits.
-pub fn lower(plan: &Plan, catalogue: &Catalogue, step: &Step, tuning: &Tuning) -> Result<Vec<Dispatch>> {
-    let dispatches = dispatches(plan, catalogue, step, tuning)?;
+pub fn lower(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    step: &Step,
+    tuning: &Tuning,
+    cache: CacheFormat,
+) -> Result<Vec<Dispatch>> {
+    let dispatches = dispatches(plan, catalogue, step, tuning, cache)?;
     match dispatches.iter().find(|dispatch| dispatch.grid.y > 1 && !dispatch.kernel.folds()) {
         None => Ok(dispatches),
         Some(Dispatch { kernel, .. }) => {
@@ -155,7 +161,13 @@ pub fn lower(plan: &Plan, catalogue: &Catalogue, step: &Step, tuning: &Tuning) -
     }
 }
 
-fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, tuning: &Tuning) -> Result<Vec<Dispatch>> {
+fn dispatches(
+    plan: &Plan,
+    catalogue: &Catalogue,
+    step: &Step,
+    tuning: &Tuning,
+    cache: CacheFormat,
+) -> Result<Vec<Dispatch>> {
     let one = |dispatch| Ok(vec![dispatch]);
     let team = |layout: &Layout, part: usize| tuning.team(layout, &layout.parts[part]);
     let tile = |layout: &Layout, part: usize| tuning.tile(layout, &layout.parts[part]);
@@ -185,7 +197,8 @@ fn dispatches(plan: &Plan, catalogue: &Catalogue, step: &Step, tuning: &Tuning) 
             check_whole(plan, catalogue, *x, *matrix)?;
             let input = matvec::Input { x: *x, norm: norm.as_ref() };
             let matrix = (*matrix, catalogue.layout(*matrix));
-            one(matvec::lower_heads(plan, &input, matrix, *bias, *rotation, *layer, *y, team(matrix.1, 0)))
+            let (layer, team) = ((*layer, cache), team(matrix.1, 0));
+            Ok(matvec::lower_heads(plan, &input, matrix, *bias, *rotation, layer, *y, team))
         }
         Step::Pointwise { x, epilogue, y } => one(pointwise::lower(plan, *x, *epilogue, *y)),
         Step::Rope { x, table, head_width, rotary, pairing, y } => {
@@ -236,7 +249,7 @@ mod tests {
         let y = p.matmul("y", x, matrix);
         let y = p.activate("z", y, Activation::Relu);
         let plan = p.finish(y);
-        let lowered = |step: &Step| lower(&plan, &catalogue, step, &Tuning::default());
+        let lowered = |step: &Step| lower(&plan, &catalogue, step, &Tuning::default(), CacheFormat::F16);
         let grid = lowered(&plan.steps[0]).unwrap()[0].grid;
         assert!(grid.y > 1 && grid.x <= MOST_GROUPS && grid.x * grid.y * 256 >= WIDTH, "{grid:?}");
         let error = lowered(&plan.steps[1]).unwrap_err();

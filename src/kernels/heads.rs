@@ -61,6 +61,41 @@ pub fn lower(
     }
 }
 
+/// What [`lower_heads`](super::matvec::lower_heads) left of keys and values in between, into the cache of `layer`: where
+/// blocks of a head share a scale. `y` is bound and not touched.
+pub fn lower_staged(plan: &Plan, staged: Resource, layer: u32, y: Tensor) -> Dispatch {
+    let CacheShape { kv_heads, head_width, .. } = plan.cache;
+    let (words, capacity) = (words(plan.cache), capacity(plan.cache));
+    let params = Params {
+        heads: 0,
+        kv_heads,
+        head_width,
+        words,
+        capacity,
+        rotary: 0,
+        adjacent: 0,
+        x_stride: 2 * kv_heads * head_width,
+        y_stride: stride(plan, y),
+        epsilon: 0.0,
+    };
+    Dispatch {
+        kernel: &KERNEL,
+        constants: vec![("HAS_NORMS", 0.0), ("HAS_ROTATION", 0.0)],
+        params: bytemuck::bytes_of(&params).to_vec(),
+        resources: vec![
+            staged,
+            Resource::Unused,
+            Resource::Unused,
+            Resource::Unused,
+            Resource::Tensor(y),
+            Resource::Cache(layer, Side::Keys),
+            Resource::Cache(layer, Side::Values),
+        ],
+        matrix: None,
+        grid: Grid::new((2 * kv_heads).div_ceil(KERNEL.workgroup / words), y, 1),
+    }
+}
+
 /// The gains of queries and of keys, and epsilon.
 pub type Norms<'a> = (&'a [f32], &'a [f32], f32);
 /// The table, `[context, rotary / 2]` of cosine and sine; how many values of a head are rotated; in which pairs.

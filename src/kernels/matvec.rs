@@ -236,6 +236,7 @@ pub fn serves_heads(cache: CacheShape, norm: Option<&Norm>, rotation: Option<Rot
 }
 
 /// Heads of `matrix norm(x) + bias`: queries to `y`, keys and values to the cache of `layer`; the matrix stands in one part.
+/// Where blocks of the cache have scales, teams that know four values can't write it: a second dispatch does.
 #[expect(clippy::too_many_arguments, reason = "the fields of the step")]
 pub fn lower_heads(
     plan: &Plan,
@@ -243,10 +244,10 @@ pub fn lower_heads(
     (weight, layout): (WeightId, &Layout),
     bias: Option<WeightId>,
     rotation: Option<Rotation>,
-    layer: u32,
+    (layer, format): (u32, CacheFormat),
     y: Tensor,
     team: Team,
-) -> Dispatch {
+) -> Vec<Dispatch> {
     let quads = layout.outputs / 4;
     let heads = plan.info(y).width / plan.cache.head_width;
     // Counted in pairs of values, of which the cache of keys holds as many.
@@ -258,16 +259,23 @@ pub fn lower_heads(
         Some(Pairing::Halves) => 2.0,
     };
     let has_bias = f64::from(u8::from(bias.is_some()));
-    let constants = [("HAS_BIAS", has_bias), ("ROTATION", turns)];
+    let staged = format.is_scaled();
+    let constants = [("HAS_BIAS", has_bias), ("ROTATION", turns), ("STAGED", f64::from(u8::from(staged)))];
+    let cache = match staged {
+        true => Resource::Scratch(2 * plan.cache.kv_heads * plan.cache.head_width),
+        false => Resource::WholeCache(layer),
+    };
     let [x, gain, shift] = input.resources();
     let shift = rotation.map_or(shift, |rotation| Resource::Vector(rotation.table));
     let bias = bias.map_or(Resource::Unused, Resource::Vector);
-    Dispatch {
+    let heads = Dispatch {
         kernel: if team.lanes() == 1 { &NARROW_HEADS } else { &MATVEC_HEADS },
         constants: constants.into_iter().chain(input.constants(team)).collect(),
         params: heads::params(heads, plan.cache, rotation, values_at, matrix, input.epsilon()),
-        resources: vec![x, gain, shift, bias, Resource::Tensor(y), Resource::WholeCache(layer)],
+        resources: vec![x, gain, shift, bias, Resource::Tensor(y), cache],
         matrix: Some((weight, 0)),
         grid: grid(quads, team, y),
-    }
+    };
+    let store = staged.then(|| super::heads::lower_staged(plan, cache, layer, y));
+    std::iter::once(heads).chain(store).collect()
 }

@@ -94,6 +94,7 @@ pub const ALL: &[&Kernel] = &[
 const LIBRARY: &[(&str, &str)] = &[
     ("activation", include_str!("../../shaders/lib/activation.wgsl")),
     ("attend", include_str!("../../shaders/lib/attend.wgsl")),
+    ("cached", include_str!("../../shaders/lib/cached.wgsl")),
     ("cells", include_str!("../../shaders/lib/cells.wgsl")),
     ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
     ("live", include_str!("../../shaders/lib/live.wgsl")),

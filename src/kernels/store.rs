@@ -2,6 +2,7 @@
 
 use super::cache::{capacity, words};
 use super::{Binding::*, CacheFormat, Dispatch, Grid, Kernel, Resource, Rows, stride};
+use crate::format::BLOCK;
 use crate::plan::{CacheShape, Plan, Side, View};
 
 params! { struct Params { kv_heads: u32, head_width: u32, words: u32, capacity: u32, keys: u32, x_start: u32, x_stride: u32 } }
@@ -32,12 +33,9 @@ pub fn reference(rows: usize, position: usize, x: Rows, shape: CacheShape, forma
     for t in 0..rows {
         for (head, x) in x.row(t).chunks(head_width).enumerate() {
             let at = (head * context + position + t) * head_width;
-            for (kept, &x) in cache[at..].iter_mut().zip(x) {
-                *kept = match format {
-                    CacheFormat::F32 => x,
-                    CacheFormat::F16 => half::f16::from_f32(x.clamp(-65504.0, 65504.0)).to_f32(),
-                };
-            }
+            let kept = &mut cache[at..at + head_width];
+            kept.copy_from_slice(x);
+            kept.chunks_mut(BLOCK as usize).for_each(|block| format.round(block));
         }
     }
 }

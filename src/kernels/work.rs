@@ -153,6 +153,8 @@ impl<'a> Setting<'a> {
         for (binding, resource) in dispatch.kernel.bindings.iter().zip(&dispatch.resources) {
             match binding {
                 Binding::Read(_) => read += self.resource(step, *resource, self.positions()),
+                // What the step's first dispatch has written.
+                Binding::Write(_) if step.matrix().is_some() && dispatch.matrix.is_none() && is_tensor(resource) => {}
                 Binding::Write(_) => {
                     let bytes = self.share(dispatch, self.resource(step, *resource, self.live.rows.into()));
                     written += bytes;
@@ -199,6 +201,7 @@ impl<'a> Setting<'a> {
             Resource::Tokens => 4 * u64::from(self.live.rows),
             Resource::Cache(..) => self.half_a_cache(positions),
             Resource::WholeCache(_) => 2 * self.half_a_cache(positions),
+            Resource::Scratch(values) if step.matrix().is_some() => 4 * u64::from(values),
             Resource::Scratch(values) => match u64::from(attention_decode::splits(self.live)) {
                 1 => 0,
                 splits => 4 * u64::from(values) / u64::from(attention_decode::MOST_SPLITS) * splits,
@@ -215,6 +218,10 @@ fn position_table(step: &Step) -> Option<WeightId> {
         Step::Heads { rotation, .. } | Step::MatmulHeads { rotation, .. } => rotation.map(|rotation| rotation.table),
         _ => None,
     }
+}
+
+fn is_tensor(resource: &Resource) -> bool {
+    matches!(resource, Resource::Tensor(_))
 }
 
 /// Whether a step adds to what stands there, or multiplies it.
@@ -261,7 +268,7 @@ mod tests {
         let weight = |weight| (catalogue.name(weight), catalogue.layout(weight));
         let setting = Setting { plan: &plan, weight: &weight, cache: CacheFormat::F16, live };
         let each = plan.steps.iter().flat_map(|step| {
-            let dispatches = lower(&plan, catalogue, step, &Tuning::default()).unwrap();
+            let dispatches = lower(&plan, catalogue, step, &Tuning::default(), CacheFormat::F16).unwrap();
             dispatches.into_iter().map(move |dispatch| Work::new(&setting, step, &dispatch))
         });
         each.collect()

@@ -1,6 +1,6 @@
 //! A manifest -> the model family, and every weight's place on the device; then weights through to there.
 
-use super::LoadOptions;
+use super::{CachePrecision, LoadOptions};
 use crate::format::Format;
 use crate::fuse::fuse;
 use crate::intake::{Intake, Wanted};
@@ -45,7 +45,7 @@ impl Assembly {
     /// Opens the family and checks that it can serve what is asked for.
     pub(super) fn new(manifest: &Manifest, options: LoadOptions) -> Result<Assembly> {
         let family = models::open(manifest)?;
-        Ok(Assembly {
+        let assembly = Assembly {
             architecture: manifest.architecture.clone(),
             context: options.context_for(family.shape().context)?,
             catalogue: Catalogue::default(),
@@ -55,7 +55,9 @@ impl Assembly {
             options,
             kept: HashMap::new(),
             family,
-        })
+        };
+        assembly.cache_format().check(assembly.cache())?;
+        Ok(assembly)
     }
 
     /// Makes room for the weights of which `manifest` holds tensors, those that are `here`; what it returns takes their
@@ -125,9 +127,10 @@ impl Assembly {
 
     /// How the cache holds keys and values.
     pub(super) fn cache_format(&self) -> CacheFormat {
-        match self.options.precision {
-            Precision::F32 => CacheFormat::F32,
-            _ => CacheFormat::F16,
+        match (self.options.cache, self.options.precision) {
+            (CachePrecision::Only(format), _) => format,
+            (CachePrecision::Auto, Precision::F32) => CacheFormat::F32,
+            (CachePrecision::Auto, _) => CacheFormat::F16,
         }
     }
 

@@ -4,6 +4,7 @@ use super::assembly::{Assembly, FormatUse};
 use super::pace::Pace;
 use super::text::Text;
 use crate::executor::{AdapterInfo, Counts, Executor, Prepared, Readback};
+use crate::kernels::CacheFormat;
 use crate::models::ModelShape;
 use crate::plan::Output;
 use crate::sampler::{Chosen, Options};
@@ -48,6 +49,8 @@ pub struct Info {
     pub context: u32,
     /// Weights on the device, by format.
     pub formats: Vec<FormatUse>,
+    /// How the cache of keys and values is held.
+    pub cache: CacheFormat,
     /// Bytes of all buffers on the device.
     pub gpu_bytes: u64,
     /// What computes.
@@ -92,6 +95,7 @@ impl Model {
             shape: self.shape(),
             context: self.context(),
             formats: self.assembly.formats(),
+            cache: self.assembly.cache_format(),
             gpu_bytes: self.executor.counts().gpu_bytes,
             adapter: self.executor.adapter(),
             notice: self.notice.clone(),

@@ -1,5 +1,6 @@
 //! What a caller may choose when loading a model and when generating, checked before any work is done.
 
+use crate::kernels::CacheFormat;
 use crate::sampler;
 use crate::weights::Precision;
 use crate::{Error, Result};
@@ -31,6 +32,30 @@ impl Device {
     }
 }
 
+/// How the cache of keys and values is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CachePrecision {
+    /// f32 with a precision of f32, f16 otherwise.
+    #[default]
+    Auto,
+    /// In this format.
+    Only(CacheFormat),
+}
+
+impl CachePrecision {
+    /// From an option's text: `auto`, or the name of a format.
+    pub fn parse(text: &str) -> Result<CachePrecision> {
+        if text == "auto" {
+            return Ok(CachePrecision::Auto);
+        }
+        let format = CacheFormat::ALL.into_iter().find(|format| format.name() == text);
+        format.map(CachePrecision::Only).ok_or_else(|| {
+            let names = CacheFormat::ALL.map(CacheFormat::name).join(", ");
+            Error::Option(format!("cache is {text:?}; supported: auto, {names}"))
+        })
+    }
+}
+
 /// Positions that a model gets when the caller does not say, if it was trained for as many. A cache for the whole
 /// trained context of recent models would not fit most devices.
 pub const DEFAULT_CONTEXT: u32 = 4096;
@@ -40,8 +65,10 @@ pub const DEFAULT_CONTEXT: u32 = 4096;
 pub struct LoadOptions {
     /// Where it runs.
     pub device: Device,
-    /// What float matrices become; with `F32` the cache is held in f32 too.
+    /// What float matrices become.
     pub precision: Precision,
+    /// What keys and values become.
+    pub cache: CachePrecision,
     /// Positions to make room for. Without it the smaller of the trained context and [`DEFAULT_CONTEXT`].
     pub context: Option<u32>,
 }
@@ -133,5 +160,8 @@ mod tests {
         let stop = vec![String::new()];
         assert_eq!(GenerateOptions { stop, ..GenerateOptions::default() }.check().unwrap_err().code(), "option");
         assert!(Device::parse("tpu").unwrap_err().to_string().contains("auto, gpu, cpu"));
+        assert_eq!(CachePrecision::parse("q8"), Ok(CachePrecision::Only(CacheFormat::Q8)));
+        let error = CachePrecision::parse("q4").unwrap_err().to_string();
+        assert_eq!(error, "cache is \"q4\"; supported: auto, f32, f16, q8");
     }
 }

@@ -156,7 +156,7 @@ impl Model {
             let setting = Setting { plan, weight: &weight, cache: format, live };
             let mut works = Vec::new();
             for step in &plan.steps {
-                let dispatches = lower(plan, catalogue, step, &Tuning::default())?;
+                let dispatches = lower(plan, catalogue, step, &Tuning::default(), format)?;
                 let live = dispatches.iter().filter(|dispatch| dispatch.grid.size(plan, live)[0] > 0);
                 works.extend(live.map(|dispatch| Work::new(&setting, step, dispatch)));
             }

@@ -5,7 +5,7 @@ use super::assembly::{Assembly, FormatUse};
 use super::files::Found;
 use super::incoming::Incoming;
 use super::text::Text;
-use crate::kernels::CACHE_TILE;
+use crate::kernels::{CACHE_TILE, CacheFormat};
 use crate::manifest::{Manifest, TensorEntry};
 use crate::models::ModelShape;
 use crate::plan::{CacheShape, Plan, Slots};
@@ -38,6 +38,8 @@ pub struct Survey {
     pub greatest_context: u32,
     /// Bytes of weights and constants on the device.
     pub weight_bytes: u64,
+    /// How the cache of keys and values is held.
+    pub cache: CacheFormat,
     /// Bytes of the cache of keys and values.
     pub cache_bytes: u64,
     /// Bytes on the device: weights, cache, and the passes' intermediate tensors.
@@ -133,6 +135,7 @@ impl Survey {
             context: assembly.context,
             greatest_context: most.min(shape.context),
             weight_bytes,
+            cache: assembly.cache_format(),
             cache_bytes,
             gpu_bytes: weight_bytes + cache_bytes + plans.iter().map(scratch_bytes).sum::<u64>(),
         })

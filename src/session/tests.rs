@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::path::PathBuf;
 
-const CPU: LoadOptions = LoadOptions { device: Device::Cpu, precision: Precision::F32, context: None };
+const CPU: LoadOptions =
+    LoadOptions { device: Device::Cpu, precision: Precision::F32, cache: CachePrecision::Auto, context: None };
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)

@@ -23,6 +23,8 @@ fn a_real_model_names_the_capital_of_france() {
         oriel(&[&arguments[..], &["--max-tokens", "32", "--device", device], more].concat())
     };
     for device in ["cpu", "gpu"] {
+        let packed = ask(device, &["--cache", "q8"]).text();
+        assert!(packed.contains("Paris"), "with a cache of q8 on the {device}: {packed}");
         let answer = ask(device, &["--json"]).json();
         let text = answer["text"].as_str().expect("the text is a string");
         assert!(text.contains("Paris"), "on the {device}: {text}");

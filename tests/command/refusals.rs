@@ -96,6 +96,8 @@ fn an_architecture_that_is_not_supported() {
 fn options_that_are_out_of_range() {
     let model = golden("llama.gguf");
     assert_says(&refuse(&model, &["--precision", "q3"]), &["--precision", "q3", "auto, f32, f16, q8, q4"]);
+    assert_says(&refuse(&model, &["--cache", "q4"]), &["--cache", "q4", "auto, f32, f16, q8"]);
+    assert_says(&refuse(&model, &["--cache", "q8"]), &[&model, "multiple of 32 values, not of 12"]);
     let other = oriel(&["generate", "--model", &model, "--prompt", "the cat", "--device", "tpu"]).refusal();
     assert_says(&other, &["--device", "tpu", "auto, gpu, cpu"]);
     assert_says(&refuse(&model, &["--temperature", "-1"]), &["temperature is -1", "0 to 100"]);

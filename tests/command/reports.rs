@@ -63,6 +63,13 @@ fn inspection_needs_no_weights_and_agrees_with_the_file() {
     assert_eq!((&report["greatest_context"], &report["context"]), (&json!(8192), &json!(4096)));
     // 30 layers, keys and values, 3 heads of 64 halves.
     assert_eq!(report["cache_bytes"], 30 * 2 * 3 * 64 * 2 * 4096);
+    let packed = oriel(&["inspect", "--model", &model, "--json", "--cache", "q8"]).json();
+    assert_eq!((&report["cache"], &packed["cache"]), (&json!("f16"), &json!("q8")));
+    // A byte a value, and four for every 32.
+    assert_eq!(packed["cache_bytes"], 30 * 2 * 3 * (64 + 8) * 4096);
+    let bytes = |report: &Value, name: &str| report[name].as_u64().expect("a number");
+    let saved = bytes(&report, "cache_bytes") - bytes(&packed, "cache_bytes");
+    assert_eq!(bytes(&report, "gpu_bytes") - bytes(&packed, "gpu_bytes"), saved);
     let (weights, all) = (report["weight_bytes"].as_u64(), report["gpu_bytes"].as_u64());
     assert!(weights > Some(95_000_000) && all > weights, "{weights:?} {all:?}");
     assert!(oriel(&["inspect", "--model", &model]).text().starts_with("llama: 30 layers"));

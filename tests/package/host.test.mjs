@@ -126,7 +126,7 @@ function join(engine = new Counting()) {
   const client = new Client(worker);
   const load = (listener, blob = new Blob(["GGUF"])) => {
     const wanted = { kind: "files", side: [], weights: [{ name: "m.gguf", place: { blob }, size: blob.size }] };
-    return client.call("load", { wanted, options: { device: "auto", precision: "auto" } }, listener).done;
+    return client.call("load", { wanted, options: { device: "auto", precision: "auto", cache: "auto" } }, listener).done;
   };
   return { engine, client, worker, load, model: async () => new Model(client, await load()) };
 }

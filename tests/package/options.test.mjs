@@ -26,6 +26,8 @@ test("a value of the wrong type is refused, and shown", async () => {
     [() => generateOptions({ signal: {} }), /signal is a Object; expected an AbortSignal/],
     [() => generateOptions("fast"), /expected an object of options, found "fast"/],
     [() => loadOptions({ device: "gpu" }), /device is "gpu"; expected "auto", "webgpu", "cpu"/],
+    [() => loadOptions({ cache: "q4" }), /cache is "q4"; expected "auto", "f32", "f16", "q8"/],
+    [() => loadOptions({ cache: 8 }), /cache is 8; expected "auto"/],
     [() => loadOptions({ onProgress: true }), /onProgress is true; expected a function/],
   ];
   for (const [action, message] of cases) {

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use oriel::sampler;
-use oriel::session::{Device, GenerateOptions, LoadOptions};
+use oriel::session::{CachePrecision, Device, GenerateOptions, LoadOptions};
 use oriel::weights::Precision;
 use std::path::PathBuf;
 
@@ -44,6 +44,9 @@ pub struct Model {
     /// What float weights become: auto, f32, f16, q8 or q4.
     #[arg(long, default_value = "auto", value_parser = Precision::parse)]
     pub precision: Precision,
+    /// How keys and values are held: auto, f32, f16 or q8 (heads of a multiple of 32 values).
+    #[arg(long, default_value = "auto", value_parser = CachePrecision::parse)]
+    pub cache: CachePrecision,
     /// Positions to make room for [default: what the model was trained for, at most 4096].
     #[arg(long, value_name = "N")]
     pub context: Option<u32>,
@@ -51,7 +54,7 @@ pub struct Model {
 
 impl Model {
     pub fn options(&self) -> LoadOptions {
-        LoadOptions { device: self.device, precision: self.precision, context: self.context }
+        LoadOptions { device: self.device, precision: self.precision, cache: self.cache, context: self.context }
     }
 }
 

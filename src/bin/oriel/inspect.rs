@@ -33,6 +33,7 @@ fn report(survey: &Survey) -> Value {
         "tensors": survey.tensors.iter().map(tensor).collect::<Vec<_>>(),
         "formats": survey.formats.iter().map(format).collect::<Vec<_>>(),
         "weight_bytes": survey.weight_bytes,
+        "cache": survey.cache.name(),
         "cache_bytes": survey.cache_bytes,
         "gpu_bytes": survey.gpu_bytes,
         "context": survey.context,
@@ -60,7 +61,8 @@ fn page(survey: &Survey) -> String {
         line(format!("{:<4} {:>5} tensors, {}", used.format.name(), used.tensors, output::bytes(used.bytes)));
     }
     let (weights, cache) = (output::bytes(survey.weight_bytes), output::bytes(survey.cache_bytes));
-    line(format!("on the device {}: weights {weights}, cache {cache}", output::bytes(survey.gpu_bytes)));
+    let format = survey.cache.name();
+    line(format!("on the device {}: weights {weights}, cache {cache} of {format}", output::bytes(survey.gpu_bytes)));
     let longest = survey.tensors.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
     for entry in &survey.tensors {
         line(format!("{:longest$}  {:<5} {:?}", entry.name, entry.encoding.name(), entry.shape));

@@ -20,6 +20,8 @@ pub struct Report {
     pub context: u32,
     /// Bytes of its weights by format.
     pub formats: BTreeMap<&'static str, u64>,
+    /// How its cache of keys and values is held.
+    pub cache: &'static str,
     /// Bytes of its weights.
     pub weight_bytes: u64,
     /// What computes, and by which variants of kernels.
@@ -139,6 +141,7 @@ pub(super) fn report(bench: &Bench, model: &Model) -> Report {
         layers: info.shape.layers,
         context: info.context,
         formats: info.formats.iter().map(|used| (used.format.name(), used.bytes)).collect(),
+        cache: info.cache.name(),
         weight_bytes,
         adapter: info.adapter,
         runs: bench.options.runs,
