@@ -2,6 +2,7 @@
 // One row of x; four neighbouring outputs to a team of lanes.
 #import norm
 #import multiply
+#import team
 #import epilogue
 #import activation
 #import weights

@@ -2,6 +2,7 @@
 // One row of x; two neighbouring outputs, from four rows of the matrix, to a team of lanes.
 #import norm
 #import multiply
+#import team
 #import activation
 #import weights
 

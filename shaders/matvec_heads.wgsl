@@ -6,6 +6,7 @@
 #import cache
 #import norm
 #import multiply
+#import team
 #import weights
 
 struct Params {

@@ -42,6 +42,8 @@ pub struct AdapterInfo {
     pub variants: String,
     /// Whether each kernel of a run can be timed on the device's own clock: [`Executor::profile`].
     pub timestamps: bool,
+    /// Whether kernels may use subgroups.
+    pub subgroups: bool,
 }
 
 /// What an executor has done since it was made: the difference between two readings is what a token costs.
@@ -138,6 +140,7 @@ impl Executor {
                 driver: String::new(),
                 variants: "reference".into(),
                 timestamps: false,
+                subgroups: false,
             },
         }
     }

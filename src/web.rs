@@ -102,7 +102,7 @@ impl Model {
         let adapter = json!({
             "name": info.adapter.name, "backend": info.adapter.backend, "kind": info.adapter.kind,
             "driver": info.adapter.driver, "variants": info.adapter.variants,
-            "timestamps": info.adapter.timestamps,
+            "timestamps": info.adapter.timestamps, "subgroups": info.adapter.subgroups,
         });
         write(&json!({
             "architecture": info.architecture, "context": info.context, "trainedContext": info.shape.context,
@@ -204,17 +204,18 @@ impl Model {
     }
 }
 
-/// Every shader as the browser's compiler is given it: `[{ name, wgsl, workgroup }]`, for tests.
+/// Every shader as the browser's compiler is given it: `[{ name, wgsl, workgroup, subgroups }]`, for tests.
 #[wasm_bindgen]
 pub fn shaders() -> Answer {
     let mut linked: Vec<Value> = Vec::new();
-    for kernel in kernels::ALL {
+    for kernel in kernels::ALL.iter().chain(kernels::WITH_SUBGROUPS) {
         for (format, cache) in Format::ALL.into_iter().flat_map(|format| CacheFormat::ALL.map(|cache| (format, cache)))
         {
             let wgsl = kernel.link(format, cache);
             if linked.iter().all(|other| other["wgsl"] != wgsl.as_str()) {
-                let name = format!("{}, matrix {}, cache {cache:?}", kernel.name, format.name());
-                linked.push(json!({ "name": name, "wgsl": wgsl, "workgroup": kernel.workgroup }));
+                let name = format!("{}, matrix {}, cache {}", kernel.name, format.name(), cache.name());
+                let (workgroup, subgroups) = (kernel.workgroup, kernel.subgroups);
+                linked.push(json!({ "name": name, "wgsl": wgsl, "workgroup": workgroup, "subgroups": subgroups }));
             }
         }
     }

@@ -12,7 +12,7 @@ use oriel::weights::{Catalogue, Layout, Shape};
 
 /// The kernel with every format of its matrix and of the cache, parsed and validated.
 fn each(check: impl Fn(&Kernel, Format, &Module, &ModuleInfo)) {
-    for kernel in kernels::ALL {
+    for kernel in kernels::ALL.iter().chain(kernels::WITH_SUBGROUPS) {
         for format in Format::ALL {
             for cache in CacheFormat::ALL {
                 let (module, info) = parse(kernel, &kernel.link(format, cache));
@@ -26,7 +26,9 @@ fn parse(kernel: &Kernel, source: &str) -> (Module, ModuleInfo) {
     let path = format!("shaders/{}.wgsl", kernel.name);
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, &path)));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32)
+    let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    capabilities.set(Capabilities::SUBGROUP, kernel.subgroups);
+    let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, &path)));
     (module, info)

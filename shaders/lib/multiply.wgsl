@@ -1,13 +1,10 @@
 
 // One row of inputs times a matrix: a team of lanes per four rows of the matrix, its members reading neighbouring blocks;
-// their sums are added up in shared memory. A team of one needs no barrier: what software rasterisers like.
+// their sums are added up by `team`. A team of one needs no barrier: what software rasterisers like.
 // Needs `rows_of(quad)`: the four rows; `finish(quad, sums)`: what becomes of their sums; `params` with quads and blocks.
 override WORKGROUP: u32;
 override TEAM: u32 = 16u; // lanes that share four rows, a power of two
 override QUADS: u32 = 1u; // of rows for each team; 2 only for teams of one, which share the loads of the inputs
-
-var<workgroup> partial:         array<vec4<f32>, WORKGROUP>;
-var<workgroup> partial_squares: array<f32, WORKGROUP>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -44,22 +41,8 @@ fn main(
                 weight_dot(more_rows.z + block, v, sum), weight_dot(more_rows.w + block, v, sum));
         }
     }
-    var square = squares.x + squares.y + squares.z + squares.w;
-    if TEAM > 1u {
-        partial[lane] = sums;
-        partial_squares[lane] = square;
-        workgroupBarrier();
-        for (var half = TEAM / 2u; half > 0u; half /= 2u) {
-            if member < half {
-                partial[lane] += partial[lane + half];
-                partial_squares[lane] += partial_squares[lane + half];
-            }
-            workgroupBarrier();
-        }
-        sums = partial[lane];
-        square = partial_squares[lane];
-    }
-    let scale = late_scale(square);
-    if member == 0u && first < params.quads { finish(first, sums * scale); }
+    let all = totals(lane, Totals(sums, squares.x + squares.y + squares.z + squares.w));
+    let scale = late_scale(all.square);
+    if member == 0u && first < params.quads { finish(first, all.rows * scale); }
     if QUADS == 2u && first + 1u < params.quads { finish(first + 1u, more * scale); }
 }

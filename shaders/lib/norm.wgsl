@@ -1,12 +1,10 @@
 
 // The inputs of a matrix of one row, normed on the way: needs `x`, `gain` and `shift` as vec4<f32>, and in `params` blocks,
-// width and epsilon.
+// width and epsilon, and the import of `team`.
 override NORM: u32 = 0u; // 0 as they are, 1 to unit mean square, 2 to mean 0 and variance 1
 
 // What a norm subtracts first and multiplies by last.
 struct Norm { mean: f32, scale: f32 }
-
-var<workgroup> parts: array<vec4<f32>, WORKGROUP>;
 
 // A layer norm's mean and scale, by all lanes together, in two passes: exact where the mean is large. Every lane calls it.
 fn layer_norm(lane: u32) -> Norm {
@@ -22,16 +20,6 @@ fn layer_norm(lane: u32) -> Norm {
         squares += away * away;
     }
     return Norm(mean, inverseSqrt(sum_of_lanes(lane, squares) / width + params.epsilon));
-}
-
-// Two barriers and a read of every lane's part, rather than a tree: barriers are what costs.
-fn sum_of_lanes(lane: u32, value: vec4<f32>) -> f32 {
-    workgroupBarrier(); // an earlier sum may still be read
-    parts[lane] = value;
-    workgroupBarrier();
-    var sum = vec4<f32>(0.0);
-    for (var i = 0u; i < WORKGROUP; i++) { sum += parts[i]; }
-    return sum.x + sum.y + sum.z + sum.w;
 }
 
 // Four inputs, but for the scale of a mean square, which is known only at the end and multiplies the result.

@@ -22,6 +22,7 @@ pub struct Device {
     pub queue: wgpu::Queue,
     adapter: wgpu::AdapterInfo,
     binding_limit: u64,
+    subgroups: bool,
     pub tally: Arc<Tally>,
     trouble: Trouble,
     /// How long records of chosen tokens are held back, to measure what a slow way to the host costs.
@@ -95,7 +96,7 @@ impl Device {
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("oriel"),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: adapter.features() & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP),
             required_limits: limits.clone(),
             ..Default::default()
         };
@@ -103,6 +104,7 @@ impl Device {
             .request_device(&descriptor)
             .await
             .map_err(|error| Error::Device(format!("the GPU adapter gives no device: {error}")))?;
+        let subgroups = raw.features().contains(wgpu::Features::SUBGROUP) || takes_subgroups(&raw).await;
         let trouble = Trouble::default();
         watch(&raw, &trouble);
         let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
@@ -112,6 +114,7 @@ impl Device {
             queue,
             adapter: adapter.get_info(),
             binding_limit,
+            subgroups,
             tally: Arc::default(),
             trouble,
             #[cfg(not(target_arch = "wasm32"))]
@@ -140,6 +143,7 @@ impl Device {
             driver: format!("{} {}", self.adapter.driver, self.adapter.driver_info).trim().to_string(),
             variants: String::new(),
             timestamps: self.has_timestamps(),
+            subgroups: self.subgroups,
         }
     }
 
@@ -155,6 +159,11 @@ impl Device {
     /// Whether passes can be timed on the device's own clock.
     pub fn has_timestamps(&self) -> bool {
         self.raw.features().contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    /// Whether kernels may use subgroups.
+    pub fn has_subgroups(&self) -> bool {
+        self.subgroups
     }
 
     pub fn counts(&self) -> Counts {
@@ -260,6 +269,25 @@ impl Drop for Device {
     fn drop(&mut self) {
         self.raw.destroy();
     }
+}
+
+/// Whether a browser's device takes shaders with subgroups, which wgpu 30 neither asks for nor tells of: the package's
+/// worker adds them to what is asked for.
+#[cfg(target_arch = "wasm32")]
+async fn takes_subgroups(device: &wgpu::Device) -> bool {
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let source = "enable subgroups; @compute @workgroup_size(1) fn main() { _ = subgroupAdd(1u); }";
+    device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some("subgroups"),
+        source: wgpu::ShaderSource::Wgsl(source.into()),
+    });
+    scope.pop().await.is_none()
+}
+
+/// Natively wgpu knows.
+#[cfg(not(target_arch = "wasm32"))]
+async fn takes_subgroups(_: &wgpu::Device) -> bool {
+    false
 }
 
 fn poll_until(device: &wgpu::Device, submission: &wgpu::SubmissionIndex) -> Result<()> {

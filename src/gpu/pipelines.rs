@@ -6,8 +6,9 @@ use crate::kernels::{Binding, CacheFormat, Dispatch, Kernel};
 use crate::weights::Part;
 use std::collections::HashMap;
 
-/// What tells two pipelines apart: kernel, workgroup, format of the matrix, format of the cache, constants (as bits).
-type Key = (&'static str, u32, Format, CacheFormat, Vec<(&'static str, u64)>);
+/// What tells two pipelines apart: kernel, whether it uses subgroups, workgroup, format of the matrix, format of the cache,
+/// constants (as bits).
+type Key = (&'static str, bool, u32, Format, CacheFormat, Vec<(&'static str, u64)>);
 
 /// The pipelines and bind group layouts of a device.
 pub struct Pipelines {
@@ -63,7 +64,8 @@ impl Pipelines {
         cache: CacheFormat,
     ) -> wgpu::ComputePipeline {
         let constants = dispatch.constants.iter().map(|(name, value)| (*name, value.to_bits())).collect();
-        let key = (dispatch.kernel.name, dispatch.kernel.workgroup, format, cache, constants);
+        let Kernel { name, subgroups, workgroup, .. } = *dispatch.kernel;
+        let key = (name, subgroups, workgroup, format, cache, constants);
         if let Some(pipeline) = self.made.get(&key) {
             return pipeline.clone();
         }

@@ -23,6 +23,7 @@ macro_rules! kernel {
             workgroup: $workgroup,
             bindings: &[$($binding),*],
             params: <$params>::FIELDS,
+            subgroups: false,
         }
     };
 }

@@ -2,7 +2,9 @@
 //! tokens are made one by one.
 //!
 //! A team of lanes takes four rows of the matrix. How many lanes make a team is what differs by adapter: GPUs like 8 to 32
-//! that read neighbouring blocks, software rasterisers one, which needs no barrier.
+//! that read neighbouring blocks, software rasterisers one, which needs no barrier. Where there are subgroups a team can be
+//! a workgroup that adds up by them: two barriers, and one round of shared memory for what spans subgroups, whatever
+//! their size.
 
 use super::tuning::Choice;
 use super::{Binding::*, CacheFormat, Constants, Dispatch, Grid, Kernel, Resource, pointwise, stride};
@@ -84,30 +86,64 @@ pub const MATVEC_GATED: Kernel = kernel!("matvec_gated", workgroup 64, Params, [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[expect(missing_docs, reason = "the number is the name")]
 pub enum Team {
-    T1 = 1,
-    T4 = 4,
-    T8 = 8,
+    T1,
+    T4,
+    T8,
     #[default]
-    T16 = 16,
-    T32 = 32,
-    T64 = 64,
+    T16,
+    T32,
+    T64,
+    /// A workgroup of 32 lanes that add up by subgroups.
+    S32,
+    /// A workgroup of 64.
+    S64,
 }
 
 impl Team {
-    /// The greatest that has not more lanes, nor more than `most`.
+    /// The greatest of its kind that has not more lanes, nor more than `most`; the least of its kind where none has so few.
     #[must_use]
     pub fn within(self, most: u32) -> Team {
-        let fitting = Team::ALL.iter().copied().filter(|team| *team <= self && team.lanes() <= most);
-        fitting.max().unwrap_or(Team::T1)
+        let mut of_kind = Team::ALL.iter().copied().filter(|team| team.uses_subgroups() == self.uses_subgroups());
+        let fitting = of_kind.clone().filter(|team| team.lanes() <= most.min(self.lanes()));
+        fitting.max_by_key(|team| team.lanes()).or(of_kind.next()).unwrap_or(self)
     }
 
     fn lanes(self) -> u32 {
-        self as u32
+        match self {
+            Team::T1 => 1,
+            Team::T4 => 4,
+            Team::T8 => 8,
+            Team::T16 => 16,
+            Team::T32 | Team::S32 => 32,
+            Team::T64 | Team::S64 => 64,
+        }
+    }
+
+    fn uses_subgroups(self) -> bool {
+        matches!(self, Team::S32 | Team::S64)
+    }
+
+    /// Lanes of a workgroup: teams of one and of subgroups have their own.
+    fn workgroup(self) -> u32 {
+        match self {
+            Team::T1 => NARROW.workgroup,
+            Team::S32 | Team::S64 => self.lanes(),
+            _ => MATVEC.workgroup,
+        }
+    }
+
+    /// Of a kernel in teams, on their own and by subgroups, the one that serves.
+    fn kernel(self, [teams, alone, subgroups]: [&'static Kernel; 3]) -> &'static Kernel {
+        match self {
+            Team::T1 => alone,
+            Team::S32 | Team::S64 => subgroups,
+            _ => teams,
+        }
     }
 }
 
 impl Choice for Team {
-    const ALL: &'static [Team] = &[Team::T1, Team::T4, Team::T8, Team::T16, Team::T32, Team::T64];
+    const ALL: &'static [Team] = &[Team::T1, Team::T4, Team::T8, Team::T16, Team::T32, Team::T64, Team::S32, Team::S64];
 
     fn name(self) -> &'static str {
         match self {
@@ -117,6 +153,8 @@ impl Choice for Team {
             Team::T16 => "16",
             Team::T32 => "32",
             Team::T64 => "64",
+            Team::S32 => "subgroups 32",
+            Team::S64 => "subgroups 64",
         }
     }
 }
@@ -153,7 +191,12 @@ impl Input<'_> {
             Some(Norm::Rms { .. }) => 1.0,
             Some(Norm::Layer { .. }) => 2.0,
         };
-        vec![("NORM", norm), ("TEAM", f64::from(team.lanes())), ("QUADS", f64::from(quads_each(team)))]
+        let mut constants =
+            vec![("NORM", norm), ("TEAM", f64::from(team.lanes())), ("QUADS", f64::from(quads_each(team)))];
+        if team.uses_subgroups() {
+            constants.push(("WORKGROUP", f64::from(team.workgroup())));
+        }
+        constants
     }
 }
 
@@ -167,6 +210,13 @@ const NARROW: Kernel = narrow(MATVEC);
 const NARROW_GATED: Kernel = narrow(MATVEC_GATED);
 const NARROW_HEADS: Kernel = narrow(MATVEC_HEADS);
 
+/// `shaders/matvec.wgsl` by subgroups.
+pub const MATVEC_SUBGROUPS: Kernel = MATVEC.with_subgroups();
+/// `shaders/matvec_gated.wgsl` by subgroups.
+pub const MATVEC_GATED_SUBGROUPS: Kernel = MATVEC_GATED.with_subgroups();
+/// `shaders/matvec_heads.wgsl` by subgroups.
+pub const MATVEC_HEADS_SUBGROUPS: Kernel = MATVEC_HEADS.with_subgroups();
+
 /// Quads of rows for each team: a lane on its own takes two, which share the loads of the inputs.
 fn quads_each(team: Team) -> u32 {
     if team.lanes() == 1 { 2 } else { 1 }
@@ -174,8 +224,7 @@ fn quads_each(team: Team) -> u32 {
 
 /// Workgroups of teams of `team` lanes, four rows or eight each.
 fn grid(quads: u32, team: Team, y: Tensor) -> Grid {
-    let workgroup = if team.lanes() == 1 { NARROW.workgroup } else { MATVEC.workgroup };
-    Grid::new(quads.div_ceil(workgroup / team.lanes() * quads_each(team)), y, 1)
+    Grid::new(quads.div_ceil(team.workgroup() / team.lanes() * quads_each(team)), y, 1)
 }
 
 /// `y = epilogue(matrix norm(x))` by one part of the matrix.
@@ -193,7 +242,7 @@ pub fn lower(
     let constants = pointwise::constants(epilogue).into_iter().chain(input.constants(team));
     let [x, gain, shift] = input.resources();
     Dispatch {
-        kernel: if team.lanes() == 1 { &NARROW } else { &MATVEC },
+        kernel: team.kernel([&MATVEC, &NARROW, &MATVEC_SUBGROUPS]),
         constants: constants.collect(),
         params: rows::params(fields, input.epsilon(), y.start, stride(plan, y.tensor)),
         resources: vec![x, gain, shift, pointwise::bias(epilogue), Resource::Tensor(y.tensor)],
@@ -217,7 +266,7 @@ pub fn lower_gated(
     let constants = pointwise::constants(epilogue).into_iter().filter(|(name, _)| *name != "COMBINE");
     let [x, gain, shift] = input.resources();
     Dispatch {
-        kernel: if team.lanes() == 1 { &NARROW_GATED } else { &MATVEC_GATED },
+        kernel: team.kernel([&MATVEC_GATED, &NARROW_GATED, &MATVEC_GATED_SUBGROUPS]),
         constants: constants.chain(input.constants(team)).collect(),
         params: bytemuck::bytes_of(&Params { outputs, quads, blocks, width, epsilon }).to_vec(),
         resources: vec![x, gain, shift, pointwise::bias(epilogue), Resource::Tensor(y)],
@@ -269,7 +318,7 @@ pub fn lower_heads(
     let shift = rotation.map_or(shift, |rotation| Resource::Vector(rotation.table));
     let bias = bias.map_or(Resource::Unused, Resource::Vector);
     let heads = Dispatch {
-        kernel: if team.lanes() == 1 { &NARROW_HEADS } else { &MATVEC_HEADS },
+        kernel: team.kernel([&MATVEC_HEADS, &NARROW_HEADS, &MATVEC_HEADS_SUBGROUPS]),
         constants: constants.into_iter().chain(input.constants(team)).collect(),
         params: heads::params(heads, plan.cache, rotation, values_at, matrix, input.epsilon()),
         resources: vec![x, gain, shift, bias, Resource::Tensor(y), cache],

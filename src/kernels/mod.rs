@@ -50,6 +50,9 @@ pub struct Kernel {
     pub bindings: &'static [Binding],
     /// Fields of `Params`, in order: name and type. All are 4-byte scalars, so equal lists mean equal layouts.
     pub params: &'static [(&'static str, &'static str)],
+    /// Whether lanes find things together by subgroups, where the device has them: an import `name` then means
+    /// `name_subgroups` where there is such a file.
+    pub subgroups: bool,
 }
 
 /// A storage buffer of group 1, by the name of its variable.
@@ -91,12 +94,17 @@ pub const ALL: &[&Kernel] = &[
     &store::KERNEL,
 ];
 
+/// The same kernels that can use subgroups, using them.
+pub const WITH_SUBGROUPS: &[&Kernel] =
+    &[&matvec::MATVEC_SUBGROUPS, &matvec::MATVEC_GATED_SUBGROUPS, &matvec::MATVEC_HEADS_SUBGROUPS];
+
 const LIBRARY: &[(&str, &str)] = &[
     ("activation", include_str!("../../shaders/lib/activation.wgsl")),
     ("attend", include_str!("../../shaders/lib/attend.wgsl")),
     ("cached", include_str!("../../shaders/lib/cached.wgsl")),
     ("cells", include_str!("../../shaders/lib/cells.wgsl")),
     ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
+    ("leaders", include_str!("../../shaders/lib/leaders.wgsl")),
     ("live", include_str!("../../shaders/lib/live.wgsl")),
     ("multiply", include_str!("../../shaders/lib/multiply.wgsl")),
     ("narrow", include_str!("../../shaders/lib/narrow.wgsl")),
@@ -107,11 +115,18 @@ const LIBRARY: &[(&str, &str)] = &[
     ("sampling", include_str!("../../shaders/lib/sampling.wgsl")),
     ("slices", include_str!("../../shaders/lib/slices.wgsl")),
     ("splits", include_str!("../../shaders/lib/splits.wgsl")),
+    ("team", include_str!("../../shaders/lib/team.wgsl")),
+    ("team_subgroups", include_str!("../../shaders/lib/team_subgroups.wgsl")),
     ("together", include_str!("../../shaders/lib/together.wgsl")),
     ("wide", include_str!("../../shaders/lib/wide.wgsl")),
 ];
 
 impl Kernel {
+    /// The same kernel by subgroups.
+    const fn with_subgroups(self) -> Kernel {
+        Kernel { subgroups: true, ..self }
+    }
+
     /// Whether the kernel reads a matrix in any format: group 2.
     pub fn reads_matrix(&self) -> bool {
         self.imports().any(|name| name == "weights")
@@ -129,8 +144,15 @@ impl Kernel {
 
     /// Whether a word stands in the kernel's file or in one that it imports from the library.
     fn says(&self, word: &str) -> bool {
-        let texts = self.imports().filter_map(|name| LIBRARY.iter().find(|(known, _)| *known == name));
-        std::iter::once(self.source).chain(texts.map(|(_, text)| *text)).any(|text| text.contains(word))
+        let texts = self.imports().filter_map(|name| self.library(name));
+        std::iter::once(self.source).chain(texts).any(|text| text.contains(word))
+    }
+
+    /// The text of a file of the library, if there is one of that name.
+    fn library(&self, name: &str) -> Option<&'static str> {
+        let find = |name: &str| LIBRARY.iter().find(|(known, _)| *known == name).map(|(_, text)| *text);
+        let by_subgroups = self.subgroups.then(|| find(&format!("{name}_subgroups"))).flatten();
+        by_subgroups.or_else(|| find(name))
     }
 
     fn imports(&self) -> impl Iterator<Item = &'static str> {
@@ -139,21 +161,25 @@ impl Kernel {
 
     /// The kernel's WGSL with every `#import` met: `weights` is the file of the matrix's format (`registers` its functions
     /// over registers, for a probe), `cache` that of the cache's, any other name a file of `shaders/lib`. Imports are
-    /// appended, never spliced in, so line numbers in a compiler's message are those of the kernel's own file.
+    /// appended, never spliced in, so line numbers in a compiler's message are those of the kernel's own file. Browsers
+    /// want it said ahead that subgroups are used; naga doesn't know the word.
     pub fn link(&self, format: Format, cache: CacheFormat) -> String {
-        let mut text: String = self
-            .source
-            .lines()
-            .map(|line| if line.starts_with("#import ") { "\n".into() } else { format!("{line}\n") })
-            .collect();
+        let mut text =
+            if self.subgroups && cfg!(target_arch = "wasm32") { "enable subgroups; " } else { "" }.to_string();
+        for line in self.source.lines() {
+            text.push_str(if line.starts_with("#import ") { "" } else { line });
+            text.push('\n');
+        }
         for name in self.imports() {
-            let library = || LIBRARY.iter().find(|(known, _)| *known == name);
             match name {
                 "weights" => text.push_str(format.wgsl()),
                 "registers" => text.push_str(&probe::registers(format)),
                 "cache" => text.push_str(cache.wgsl()),
-                _ => text.push_str(library().expect("an import is a file of shaders/lib").1),
+                _ => text.push_str(self.library(name).expect("an import is a file of shaders/lib")),
             }
+        }
+        if self.subgroups {
+            text.push_str(self.library("leaders").expect("what files of subgroups share"));
         }
         text
     }

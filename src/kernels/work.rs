@@ -16,7 +16,7 @@ pub struct Work {
     pub name: String,
     /// Stem of the kernel's file.
     pub kernel: &'static str,
-    /// The constants that it is compiled with, where they are not 0: `team 16, combine 1`.
+    /// Whether it uses subgroups, and the constants that it is compiled with, where they are not 0: `team 16, combine 1`.
     pub variant: String,
     /// Format of the matrix.
     pub format: Option<&'static str>,
@@ -51,8 +51,9 @@ impl Work {
     /// What `dispatch`, one of those of `step`, has to do.
     pub fn new(setting: &Setting, step: &Step, dispatch: &Dispatch) -> Work {
         let constants = dispatch.constants.iter().filter(|(_, value)| *value != 0.0);
+        let constants = constants.map(|(name, value)| format!("{} {value}", name.to_lowercase().replace('_', " ")));
         let variant: Vec<String> =
-            constants.map(|(name, value)| format!("{} {value}", name.to_lowercase().replace('_', " "))).collect();
+            dispatch.kernel.subgroups.then(|| "subgroups".into()).into_iter().chain(constants).collect();
         let matrix = dispatch.matrix.map(|(weight, part)| setting.layout(weight).parts[part]);
         let (bytes_read, bytes_written) = setting.bytes(step, dispatch);
         Work {

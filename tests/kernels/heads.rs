@@ -68,7 +68,7 @@ fn agree_but_for(format: CacheFormat, what: &str, (apart, greatest): (f32, f32))
 #[test]
 fn heads_of_a_matmul() {
     let (f32, f16, q8) = (CacheFormat::F32, CacheFormat::F16, CacheFormat::Q8);
-    for (format, team) in [(f32, Team::T1), (f16, Team::T16), (q8, Team::T1), (q8, Team::T16)] {
+    for (format, team) in [(f32, Team::T1), (f16, Team::T16), (f32, Team::S64), (q8, Team::T1), (q8, Team::S32)] {
         for (matrix, heads, kv_heads, head_width) in [
             (Format::F32, 1, 1, 8),
             (Format::Q4, 9, 3, 64),

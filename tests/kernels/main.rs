@@ -36,6 +36,8 @@ impl Bench {
 
     fn with(options: GpuOptions) -> Bench {
         let gpu = block_on(Executor::gpu(options)).expect("a Vulkan, Metal or DX12 adapter");
+        // Both adapters that these tests run on have them, so no variant goes untested.
+        assert!(gpu.adapter().subgroups, "the adapter offers subgroups");
         let binding_limit = gpu.binding_limit();
         Bench { executors: [gpu, Executor::cpu()], catalogue: Catalogue::default(), random: Random(7), binding_limit }
     }

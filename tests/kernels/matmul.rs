@@ -44,7 +44,7 @@ fn several_rows_in_every_format_and_tile() {
 
 #[test]
 fn one_row_in_every_format() {
-    for team in [Team::T1, Team::T16] {
+    for team in [Team::T1, Team::T16, Team::S32, Team::S64] {
         let mut bench = tuned(Tuning::default().with_team(team), Some(SMALL_BINDING));
         for format in Format::ALL {
             for (outputs, inputs) in [(1, 1), (3, 33), (127, 100), (600, 96)] {
