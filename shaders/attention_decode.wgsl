@@ -8,6 +8,7 @@
 #import cells
 #import cached
 #import splits
+#import shares
 
 struct Params {
     head_width: u32, group: u32, words: u32, capacity: u32,
@@ -27,20 +28,13 @@ override GROUP: u32 = 8u;  // query heads in a workgroup, at most 8
 override QUERY_WORDS: u32 = WORDS * GROUP;
 override SCORES: u32 = WORKGROUP * GROUP;
 
-// Lanes that together find the maximum of a head's scores; WORKGROUP is at least as many for each of GROUP heads.
-const TEAM: u32 = 16u;
 // Less than any score; an infinity may be assumed away by a compiler.
 const LEAST: f32 = -1e30;
 
 var<workgroup> queries:  array<vec4<f32>, QUERY_WORDS>; // [words, GROUP]
 var<workgroup> scores:   array<f32, SCORES>;            // [GROUP, WORKGROUP], then shares
-var<workgroup> partial:  array<f32, WORKGROUP>;         // [GROUP, TEAM]
 var<workgroup> kept:     array<f32, 8>;                 // by head: what earlier sums are worth, then the maximum
 var<workgroup> mixed:    array<vec4<f32>, WORKGROUP>;
-
-// Of the head of the lane's team: the greatest score so far, and the lane's part of the total of shares.
-var<private> greatest: f32 = LEAST;
-var<private> total:    f32 = 0.0;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -60,7 +54,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         let count = min(WORKGROUP, end - first);
         score(lane, kv_head, first, count);
-        workgroupBarrier();
         share(lane);
         for (var h = 0u; h < GROUP; h++) { sums[h] *= kept[h]; }
         if lane < teams * WORDS {
@@ -77,9 +70,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
         }
     }
-    workgroupBarrier();
-    partial[lane] = total;
-    if lane % TEAM == 0u && lane / TEAM < GROUP { kept[lane / TEAM] = greatest; }
+    settle(lane);
     let several = length < positions;
     for (var h = 0u; h < GROUP; h++) {
         workgroupBarrier();
@@ -87,14 +78,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
         if h < heads && lane < WORDS {
             for (var other = 1u; other < teams; other++) { sums[h] += mixed[other * WORDS + lane]; }
-            var whole = 0.0;
-            for (var i = 0u; i < TEAM; i++) { whole += partial[h * TEAM + i]; }
+            let total_of_head = whole(h);
             if several {
                 let at = ((head + h) * MOST_SPLITS + group.y) * (WORDS + 1u);
                 partials[at + lane] = sums[h];
-                if lane == 0u { partials[at + WORDS] = vec4<f32>(kept[h], whole, 0.0, 0.0); }
+                if lane == 0u { partials[at + WORDS] = vec4<f32>(kept[h], total_of_head, 0.0, 0.0); }
             } else {
-                write(head + h, lane, sums[h] / whole);
+                write(head + h, lane, sums[h] / total_of_head);
             }
         }
     }
@@ -126,30 +116,6 @@ fn score(lane: u32, kv_head: u32, first: u32, count: u32) {
         }
     }
     for (var h = 0u; h < GROUP; h++) { scores[h * WORKGROUP + lane] = select(LEAST, result[h], lane < count); }
-}
-
-// Scores to shares of the softmax as far as it is known, by a team of lanes for each head.
-fn share(lane: u32) {
-    let head = lane / TEAM;
-    var most = LEAST;
-    for (var i = lane % TEAM; head < GROUP && i < WORKGROUP; i += TEAM) {
-        most = max(most, scores[head * WORKGROUP + i]);
-    }
-    partial[lane] = most;
-    workgroupBarrier();
-    if head < GROUP {
-        let before = greatest;
-        for (var i = 0u; i < TEAM; i++) { greatest = max(greatest, partial[head * TEAM + i]); }
-        let worth = exp(before - greatest);
-        if lane % TEAM == 0u { kept[head] = worth; }
-        total *= worth;
-        for (var i = lane % TEAM; i < WORKGROUP; i += TEAM) {
-            let share = exp(scores[head * WORKGROUP + i] - greatest);
-            scores[head * WORKGROUP + i] = share;
-            total += share;
-        }
-    }
-    workgroupBarrier();
 }
 
 fn write(head: u32, word: u32, result: vec4<f32>) {

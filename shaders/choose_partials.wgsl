@@ -3,6 +3,7 @@
 // A team of 64 lanes per slice, neighbours reading neighbouring vectors.
 #import sampling
 #import slices
+#import slice_team
 
 struct Params { width: u32, slices: u32, slice_bits: u32 }
 
@@ -16,9 +17,6 @@ struct Params { width: u32, slices: u32, slice_bits: u32 }
 override WORKGROUP: u32;
 const TEAM: u32 = 64u;
 
-var<workgroup> bests: array<vec2<u32>, WORKGROUP>;
-var<workgroup> sums:  array<f32, WORKGROUP>;
-
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let slice = group.x * (WORKGROUP / TEAM) + lane / TEAM;
@@ -27,31 +25,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 fn summarise(lane: u32, slice: u32, word: u32, plain: bool, weighed: bool, inverse: f32) {
-    let member = lane % TEAM;
-    let span = span_of(slice) + vec2<u32>(member, 0u);
-    bests[lane] = greatest_of(span, TEAM, plain);
-    workgroupBarrier();
-    for (var half = TEAM / 2u; half > 0u; half /= 2u) {
-        if member < half {
-            let other = bests[lane + half];
-            let mine = bests[lane];
-            if other.x > mine.x || (other.x == mine.x && other.y < mine.y) { bests[lane] = other; }
-        }
-        workgroupBarrier();
-    }
-    let best = bests[lane - member];
-    if weighed {
-        sums[lane] = mass_of(span, TEAM, plain, value_of(best.x), inverse);
-        workgroupBarrier();
-        for (var half = TEAM / 2u; half > 0u; half /= 2u) {
-            if member < half { sums[lane] += sums[lane + half]; }
-            workgroupBarrier();
-        }
-    }
-    if member == 0u && slice < params.slices {
+    let span = span_of(slice) + vec2<u32>(lane % TEAM, 0u);
+    let best = best_of_team(lane, greatest_of(span, TEAM, plain));
+    var mass = 0.0;
+    if weighed { mass = sum_of_team(lane, mass_of(span, TEAM, plain, value_of(best.x), inverse)); }
+    if lane % TEAM == 0u && slice < params.slices {
         store_partial(slice, word, best.x);
         store_partial(slice, word + 1u, best.y);
-        store_partial(slice, word + 2u, bitcast<u32>(sums[lane]));
+        store_partial(slice, word + 2u, bitcast<u32>(mass));
     }
-    workgroupBarrier(); // before the arrays are written again
+    workgroupBarrier(); // before the next summary
 }

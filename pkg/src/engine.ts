@@ -44,6 +44,8 @@ export interface Adapter {
   variants: string;
   /** Whether kernels can be timed on the device's own clock. */
   timestamps: boolean;
+  /** Whether kernels may use subgroups. */
+  subgroups: boolean;
 }
 
 /** One token and the text that it completes; the text may be empty. */

@@ -5,6 +5,7 @@ import type { Engine } from "./engine.js";
 import { OrielError } from "./errors.js";
 import { Host } from "./host.js";
 import type { Reply, Request } from "./protocol.js";
+import { askForSubgroups } from "./subgroups.js";
 
 /** What of a worker's scope is used; the types of pages and workers can't be had at once. */
 interface WorkerScope {
@@ -15,6 +16,7 @@ interface WorkerScope {
 const scope = globalThis as unknown as WorkerScope;
 
 async function startEngine(): Promise<Engine> {
+  askForSubgroups();
   const { memory } = await start({ module_or_path: new URL("./wasm/oriel_bg.wasm", import.meta.url) });
   let adapterName: string | undefined;
   return {

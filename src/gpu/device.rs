@@ -159,17 +159,12 @@ impl Device {
     /// What it was opened with.
     pub fn features(&self) -> Features {
         let has = |feature| self.raw.features().contains(feature);
-        Features { f16: has(wgpu::Features::SHADER_F16), subgroups: has(wgpu::Features::SUBGROUP) }
+        Features { f16: has(wgpu::Features::SHADER_F16), subgroups: self.subgroups }
     }
 
     /// Whether passes can be timed on the device's own clock.
     pub fn has_timestamps(&self) -> bool {
         self.raw.features().contains(wgpu::Features::TIMESTAMP_QUERY)
-    }
-
-    /// Whether kernels may use subgroups.
-    pub fn has_subgroups(&self) -> bool {
-        self.subgroups
     }
 
     pub fn counts(&self) -> Counts {

@@ -2,7 +2,7 @@
 //! "Flash-Decoding for long-context inference").
 
 use super::cache::{capacity, words};
-use super::{Binding::*, Dispatch, Grid, Kernel, Reach, Resource, Variant};
+use super::{Binding::*, Dispatch, Grid, Kernel, Reach, Resource, RowVariant};
 use crate::plan::{CacheShape, Live, Plan, Side, Tensor, View};
 
 params! { struct Params { head_width: u32, group: u32, words: u32, capacity: u32, q_start: u32, scale: f32 } }
@@ -11,6 +11,9 @@ params! { struct Params { head_width: u32, group: u32, words: u32, capacity: u32
 pub const DECODE: Kernel = kernel!("attention_decode", workgroup 128, Params, [
     Read("q"), Read("keys"), Read("values"), Write("partials"), Write("y"),
 ]);
+
+/// The same by subgroups.
+pub const DECODE_SUBGROUPS: Kernel = DECODE.with_subgroups();
 
 /// `shaders/attention_decode_lane.wgsl`: a workgroup per query head.
 pub const DECODE_LANE: Kernel = kernel!("attention_decode_lane", workgroup 8, Params, [
@@ -49,7 +52,15 @@ pub fn splits(live: Live) -> u32 {
 
 /// The query row of `q` over the positions up to and with its own: a dispatch, and one that joins splits where there are
 /// several.
-pub fn lower(plan: &Plan, q: View, layer: u32, heads: u32, scale: f32, y: Tensor, variant: Variant) -> Vec<Dispatch> {
+pub fn lower(
+    plan: &Plan,
+    q: View,
+    layer: u32,
+    heads: u32,
+    scale: f32,
+    y: Tensor,
+    variant: RowVariant,
+) -> Vec<Dispatch> {
     let CacheShape { kv_heads, head_width, context, .. } = plan.cache;
     let (group, words) = (heads / kv_heads, words(plan.cache));
     let parts = group.div_ceil(MOST_GROUP.min(MOST_QUERY_WORDS / words));
@@ -59,11 +70,12 @@ pub fn lower(plan: &Plan, q: View, layer: u32, heads: u32, scale: f32, y: Tensor
     let mut constants = sizes.clone();
     constants.push(("WORDS", f64::from(words)));
     let (kernel, groups) = match variant {
-        Variant::Shared => {
+        RowVariant::Shared | RowVariant::Subgroups => {
             constants.push(("GROUP", f64::from(group.div_ceil(parts))));
-            (&DECODE, kv_heads * parts)
+            let by_subgroups = variant == RowVariant::Subgroups;
+            (if by_subgroups { &DECODE_SUBGROUPS } else { &DECODE }, kv_heads * parts)
         }
-        Variant::Lane => (&DECODE_LANE, heads),
+        RowVariant::Lane => (&DECODE_LANE, heads),
     };
     let decode = Dispatch {
         kernel,

@@ -34,7 +34,7 @@ mod sampling;
 
 pub use sampling::Sampling;
 
-use super::{Binding::*, Constants, Dispatch, Grid, Kernel, Resource, Variant, stride};
+use super::{Binding::*, Constants, Dispatch, Grid, Kernel, Resource, RowVariant, stride};
 use crate::plan::{Plan, Tensor, View};
 use crate::sampler::Chosen;
 use crate::{Error, Result};
@@ -93,6 +93,9 @@ pub const CHOOSE: Kernel = kernel!("choose", workgroup 256, Params, [
     Read("logits"), Read("sampling"), Read("bias"), Read("partials"), Write("counts"), Write("tokens"), Write("y"),
 ]);
 
+/// Those of [`CHOOSE_PARTIALS`] by subgroups, a slice to a workgroup.
+pub const CHOOSE_PARTIALS_SUBGROUPS: Kernel = Kernel { workgroup: 64, ..CHOOSE_PARTIALS.with_subgroups() };
+
 /// The same with fewer lanes, which a rasteriser runs one after the other and switches between at every barrier. Not with
 /// fewer still: llvmpipe ends all loops once an invocation has gone through 65,535 iterations.
 pub const CHOOSE_LANE: Kernel = Kernel { workgroup: 64, ..CHOOSE };
@@ -107,7 +110,7 @@ fn slices(vocab: u32) -> (u32, u32) {
 ///
 /// # Errors
 /// `Unsupported` for a vocabulary of more than 2^20 tokens.
-pub fn lower(plan: &Plan, logits: View, y: Tensor, variant: Variant) -> Result<Vec<Dispatch>> {
+pub fn lower(plan: &Plan, logits: View, y: Tensor, variant: RowVariant) -> Result<Vec<Dispatch>> {
     if logits.width > MOST_TOKENS {
         let message = format!("a vocabulary of {} tokens; supported on a GPU: up to {MOST_TOKENS}", logits.width);
         return Err(Error::Unsupported(message));
@@ -122,8 +125,9 @@ pub fn lower(plan: &Plan, logits: View, y: Tensor, variant: Variant) -> Result<V
         grid: Grid::new(groups, logits.tensor, 1),
     };
     let (kernels, slices_each) = match variant {
-        Variant::Shared => ([&CHOOSE_PARTIALS, &CHOOSE], 4),
-        Variant::Lane => ([&CHOOSE_PARTIALS_LANE, &CHOOSE_LANE], CHOOSE_PARTIALS_LANE.workgroup),
+        RowVariant::Shared => ([&CHOOSE_PARTIALS, &CHOOSE], 4),
+        RowVariant::Subgroups => ([&CHOOSE_PARTIALS_SUBGROUPS, &CHOOSE], 1),
+        RowVariant::Lane => ([&CHOOSE_PARTIALS_LANE, &CHOOSE_LANE], CHOOSE_PARTIALS_LANE.workgroup),
     };
     let (row, parts) = (Resource::Tensor(logits.tensor), Resource::Scratch(slices * PARTIALS));
     let first = dispatch(

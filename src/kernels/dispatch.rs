@@ -1,6 +1,6 @@
 //! A step of a plan -> the dispatches that carry it out, still without a device.
 
-use super::tuning::{Choice, Tuning};
+use super::tuning::{Choice, Features, Tuning};
 use super::{
     CacheFormat, Kernel, attention, attention_decode, choose, embed, heads, last_row, layer_norm, matmul, matvec,
     pointwise, rms_norm, rope, store,
@@ -135,6 +135,43 @@ impl Choice for Variant {
     }
 }
 
+/// The same of attention of one row, and of the choice of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum RowVariant {
+    /// As [`Variant::Shared`].
+    #[default]
+    Shared,
+    /// As [`Variant::Lane`].
+    Lane,
+    /// Lanes work together by subgroups, and through shared memory for what spans these.
+    Subgroups,
+}
+
+impl Choice for RowVariant {
+    const ALL: &'static [RowVariant] = &[RowVariant::Shared, RowVariant::Lane, RowVariant::Subgroups];
+
+    fn name(self) -> &'static str {
+        match self {
+            RowVariant::Shared => "shared",
+            RowVariant::Lane => "lane",
+            RowVariant::Subgroups => "subgroups",
+        }
+    }
+
+    fn is_available(self, features: Features) -> bool {
+        features.subgroups || self != RowVariant::Subgroups
+    }
+}
+
+impl From<Variant> for RowVariant {
+    fn from(variant: Variant) -> RowVariant {
+        match variant {
+            Variant::Shared => RowVariant::Shared,
+            Variant::Lane => RowVariant::Lane,
+        }
+    }
+}
+
 /// Values from one row of a tensor to the next: its width up to whole blocks. What lies between stays zero.
 pub fn stride(plan: &Plan, tensor: Tensor) -> u32 {
     plan.info(tensor).width.next_multiple_of(BLOCK)
@@ -211,10 +248,11 @@ fn dispatches(
         }
         Step::Attention { q, layer, heads, scale, y } => {
             attention::check_head(plan.cache)?;
-            let variant = tuning.attention(plan.rows_of(*y), *heads, plan.cache);
             if plan.rows_of(*y) == 1 {
+                let variant = tuning.attention_decode(*heads, plan.cache);
                 return Ok(attention_decode::lower(plan, *q, *layer, *heads, *scale, *y, variant));
             }
+            let variant = tuning.attention(*heads, plan.cache);
             one(attention::lower(plan, *q, *layer, *heads, *scale, *y, variant))
         }
         Step::LastRow { x, y } => one(last_row::lower(plan, *x, *y)),

@@ -6,7 +6,7 @@
 //! a workgroup that adds up by them: two barriers, and one round of shared memory for what spans subgroups, whatever
 //! their size.
 
-use super::tuning::Choice;
+use super::tuning::{Choice, Features};
 use super::{Binding::*, CacheFormat, Constants, Dispatch, Grid, Kernel, Resource, pointwise, stride};
 use crate::plan::{Activation, CacheShape, Combine, Epilogue, Norm, Pairing, Plan, Rotation, Tensor, View};
 use crate::weights::{Layout, Part, WeightId};
@@ -156,6 +156,10 @@ impl Choice for Team {
             Team::S32 => "subgroups 32",
             Team::S64 => "subgroups 64",
         }
+    }
+
+    fn is_available(self, features: Features) -> bool {
+        features.subgroups || !self.uses_subgroups()
     }
 }
 

@@ -30,7 +30,7 @@ pub mod store;
 pub mod tuning;
 
 pub use cache::{CACHE_TILE, CacheFormat};
-pub use dispatch::{Constants, Dispatch, Grid, Reach, Resource, Variant, lower, stride};
+pub use dispatch::{Constants, Dispatch, Grid, Reach, Resource, RowVariant, Variant, lower, stride};
 pub use reference::{Rows, RowsMut};
 pub use tuning::Tuning;
 pub use work::{Setting, Work};
@@ -95,8 +95,13 @@ pub const ALL: &[&Kernel] = &[
 ];
 
 /// The same kernels that can use subgroups, using them.
-pub const WITH_SUBGROUPS: &[&Kernel] =
-    &[&matvec::MATVEC_SUBGROUPS, &matvec::MATVEC_GATED_SUBGROUPS, &matvec::MATVEC_HEADS_SUBGROUPS];
+pub const WITH_SUBGROUPS: &[&Kernel] = &[
+    &attention_decode::DECODE_SUBGROUPS,
+    &choose::CHOOSE_PARTIALS_SUBGROUPS,
+    &matvec::MATVEC_SUBGROUPS,
+    &matvec::MATVEC_GATED_SUBGROUPS,
+    &matvec::MATVEC_HEADS_SUBGROUPS,
+];
 
 const LIBRARY: &[(&str, &str)] = &[
     ("activation", include_str!("../../shaders/lib/activation.wgsl")),
@@ -113,6 +118,10 @@ const LIBRARY: &[(&str, &str)] = &[
     ("reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("rotate", include_str!("../../shaders/lib/rotate.wgsl")),
     ("sampling", include_str!("../../shaders/lib/sampling.wgsl")),
+    ("shares", include_str!("../../shaders/lib/shares.wgsl")),
+    ("shares_subgroups", include_str!("../../shaders/lib/shares_subgroups.wgsl")),
+    ("slice_team", include_str!("../../shaders/lib/slice_team.wgsl")),
+    ("slice_team_subgroups", include_str!("../../shaders/lib/slice_team_subgroups.wgsl")),
     ("slices", include_str!("../../shaders/lib/slices.wgsl")),
     ("splits", include_str!("../../shaders/lib/splits.wgsl")),
     ("team", include_str!("../../shaders/lib/team.wgsl")),

@@ -7,9 +7,9 @@ mod starts;
 pub use json::{VERSION, is_of};
 pub use starts::Vendor;
 
-use super::Variant;
 use super::matmul::Tile;
 use super::matvec::Team;
+use super::{RowVariant, Variant};
 use crate::format::BLOCK;
 use crate::plan::{CacheShape, Plan, Step};
 use crate::weights::{Catalogue, Layout, Part};
@@ -161,7 +161,7 @@ pub struct Tuning {
     /// Of [`Kind::Matmul`].
     pub matmul: Choices<Tile>,
     /// Of [`Kind::AttentionDecode`].
-    pub attention_decode: Choices<Variant>,
+    pub attention_decode: Choices<RowVariant>,
     /// Of [`Kind::Attention`].
     pub attention: Choices<Variant>,
 }
@@ -178,7 +178,7 @@ impl Tuning {
         Tuning {
             matvec: Choices::all(if variant == Variant::Lane { Team::T1 } else { Team::default() }),
             matmul: Choices::all(if variant == Variant::Lane { Tile::Lane } else { Tile::default() }),
-            attention_decode: Choices::all(variant),
+            attention_decode: Choices::all(variant.into()),
             attention: Choices::all(variant),
         }
     }
@@ -195,6 +195,12 @@ impl Tuning {
         Tuning { matmul: Choices::all(tile), ..self }
     }
 
+    /// The same with another kind of kernel for attention of one row and the choice of a token.
+    #[must_use]
+    pub fn with_row_variant(self, variant: RowVariant) -> Tuning {
+        Tuning { attention_decode: Choices::all(variant), ..self }
+    }
+
     /// Lanes for four rows of a part of a matrix; where it was not measured, no more than there are blocks in a row.
     pub fn team(&self, layout: &Layout, part: &Part) -> Team {
         let subject = Subject::matrix(1, part, layout.inputs);
@@ -209,15 +215,18 @@ impl Tuning {
         self.matmul.get(&Subject::matrix(2, part, layout.inputs))
     }
 
-    /// For attention of `rows` rows.
-    pub fn attention(&self, rows: u32, heads: u32, cache: CacheShape) -> Variant {
-        let subject = Subject::attention(rows, heads, cache);
-        let choices = if rows == 1 { &self.attention_decode } else { &self.attention };
-        choices.get(&subject)
+    /// For attention of one row.
+    pub fn attention_decode(&self, heads: u32, cache: CacheShape) -> RowVariant {
+        self.attention_decode.get(&Subject::attention(1, heads, cache))
+    }
+
+    /// For attention of several rows.
+    pub fn attention(&self, heads: u32, cache: CacheShape) -> Variant {
+        self.attention.get(&Subject::attention(2, heads, cache))
     }
 
     /// For the choice of a token, which is not measured: what a barrier costs decides, as in attention of one row.
-    pub fn choosing(&self) -> Variant {
+    pub fn choosing(&self) -> RowVariant {
         self.attention_decode.usual
     }
 

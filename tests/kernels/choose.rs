@@ -10,7 +10,7 @@ use oriel::executor::{Executor, Prepared, Readback};
 use oriel::format::{Format, pack};
 use oriel::gpu::GpuOptions;
 use oriel::kernels::tuning::Choice;
-use oriel::kernels::{Tuning, Variant};
+use oriel::kernels::{RowVariant, Tuning};
 use oriel::plan::{Builder, CacheShape, Index, Output, Plan, Step, Tensor};
 use oriel::sampler::{Chosen, Options, Sampler, uniform};
 use oriel::weights::{Catalogue, Layout, Shape, Sink};
@@ -37,7 +37,7 @@ impl Chooser {
         Chooser { executor, plan, prepared }
     }
 
-    fn gpu(variant: Variant, vocab: u32) -> Chooser {
+    fn gpu(variant: RowVariant, vocab: u32) -> Chooser {
         Chooser::new(gpu(variant), vocab)
     }
 
@@ -55,8 +55,8 @@ impl Chooser {
     }
 }
 
-fn gpu(variant: Variant) -> Executor {
-    let options = GpuOptions { binding_limit: None, tuning: Some(Tuning::all(variant)) };
+fn gpu(variant: RowVariant) -> Executor {
+    let options = GpuOptions { binding_limit: None, tuning: Some(Tuning::default().with_row_variant(variant)) };
     block_on(Executor::gpu(options)).expect("a Vulkan, Metal or DX12 adapter")
 }
 
@@ -153,14 +153,16 @@ fn draws() -> Vec<Options> {
 fn draws_are_the_samplers() {
     let (mut tried, mut apart) = (0, 0);
     for (variant, vocab, places) in [
-        (Variant::Shared, 1, 2),
-        (Variant::Lane, 2, 4),
-        (Variant::Shared, 255, 4),
-        (Variant::Lane, 257, 4),
-        (Variant::Shared, 1757, 6),
-        (Variant::Lane, 1757, 6),
-        (Variant::Shared, 49_152, 2),
-        (Variant::Lane, 151_937, 2),
+        (RowVariant::Shared, 1, 2),
+        (RowVariant::Lane, 2, 4),
+        (RowVariant::Shared, 255, 4),
+        (RowVariant::Lane, 257, 4),
+        (RowVariant::Shared, 1757, 6),
+        (RowVariant::Lane, 1757, 6),
+        (RowVariant::Subgroups, 1757, 4),
+        (RowVariant::Shared, 49_152, 2),
+        (RowVariant::Subgroups, 49_152, 2),
+        (RowVariant::Lane, 151_937, 2),
     ] {
         let mut chooser = Chooser::gpu(variant, vocab);
         for (kind, logits) in rows(vocab, &mut Random(u64::from(vocab))) {
@@ -189,7 +191,7 @@ fn draws_are_the_samplers() {
 #[test]
 fn draws_are_distributed_as_probabilities_say() {
     let logits = [0.125f32, 0.5, 0.125, 0.25].map(f32::ln);
-    let mut chooser = Chooser::gpu(Variant::Shared, 4);
+    let mut chooser = Chooser::gpu(RowVariant::Shared, 4);
     chooser.set(&logits);
     chooser.begin(&warm(), &[], &[]);
     let mut counts = [0; 4];
@@ -204,7 +206,7 @@ fn draws_are_distributed_as_probabilities_say() {
 
 #[test]
 fn greedy_takes_the_lowest_of_the_greatest() {
-    for &variant in Variant::ALL {
+    for &variant in RowVariant::ALL {
         for vocab in [1, 2, 255, 257, 1757, 49_152] {
             let mut chooser = Chooser::gpu(variant, vocab);
             for (kind, logits) in rows(vocab, &mut Random(3)) {
@@ -233,7 +235,7 @@ fn bias_and_penalties_are_the_samplers_over_a_whole_answer() {
         // After those with bias and penalties: neither is left.
         warm(),
     ];
-    for &variant in Variant::ALL {
+    for &variant in RowVariant::ALL {
         let mut chooser = Chooser::gpu(variant, vocab);
         let logits: Vec<f32> = Random(5).values(vocab as usize).iter().map(|x| x * 5.0).collect();
         chooser.set(&logits);
@@ -258,9 +260,13 @@ fn bias_and_penalties_are_the_samplers_over_a_whole_answer() {
 
 #[test]
 fn log_probabilities_are_the_models_own() {
-    for (variant, vocab) in
-        [(Variant::Shared, 2), (Variant::Lane, 257), (Variant::Shared, 1757), (Variant::Lane, 49_152)]
-    {
+    for (variant, vocab) in [
+        (RowVariant::Shared, 2),
+        (RowVariant::Lane, 257),
+        (RowVariant::Shared, 1757),
+        (RowVariant::Subgroups, 1757),
+        (RowVariant::Lane, 49_152),
+    ] {
         let mut chooser = Chooser::gpu(variant, vocab);
         for (kind, logits) in rows(vocab, &mut Random(11)) {
             chooser.set(&logits);
@@ -287,7 +293,8 @@ fn log_probabilities_are_the_models_own() {
 
 #[test]
 fn a_model_whose_numbers_overflow_is_told_from_one_that_likes_its_first_token() {
-    let cases = [(Variant::Shared, 1), (Variant::Lane, 257), (Variant::Shared, 1757)];
+    let cases =
+        [(RowVariant::Shared, 1), (RowVariant::Lane, 257), (RowVariant::Shared, 1757), (RowVariant::Subgroups, 600)];
     let gpus = cases.iter().map(|(variant, vocab)| (Chooser::gpu(*variant, *vocab), *vocab));
     for (mut chooser, vocab) in gpus.chain([(Chooser::new(Executor::cpu(), 257), 257)]) {
         for options in [Options::default(), Options { top_p: 0.9, top_logprobs: Some(3), ..warm() }] {
@@ -312,7 +319,7 @@ fn a_model_whose_numbers_overflow_is_told_from_one_that_likes_its_first_token() 
 #[test]
 fn the_record_is_written_and_the_token_stands_where_the_next_pass_looks_it_up() {
     let vocab = 300;
-    let mut executor = gpu(Variant::Shared);
+    let mut executor = gpu(RowVariant::Shared);
     let mut catalogue = Catalogue::default();
     let layout =
         Layout::new(Format::F32, Shape::Matrix { outputs: vocab, inputs: 1 }, executor.binding_limit()).unwrap();
@@ -340,14 +347,14 @@ fn the_record_is_written_and_the_token_stands_where_the_next_pass_looks_it_up() 
 
 #[test]
 fn an_executor_chooses_from_one_vocabulary_and_says_so() {
-    let mut chooser = Chooser::gpu(Variant::Shared, 10);
+    let mut chooser = Chooser::gpu(RowVariant::Shared, 10);
     let catalogue = Catalogue::default();
     let mut p = Builder::new(&catalogue, 1, NO_CACHE);
     let x = p.input("logits", 11);
     let logits = p.output_rows(x, Output::Last);
     let other = p.finish(logits);
     assert_eq!(chooser.executor.prepare(&other, &catalogue).unwrap_err().code(), "device");
-    let error = gpu(Variant::Shared).begin_choosing(&warm(), &[], &[]).unwrap_err();
+    let error = gpu(RowVariant::Shared).begin_choosing(&warm(), &[], &[]).unwrap_err();
     assert_eq!(error.code(), "device");
     let wrong = Options { top_p: 2.0, ..warm() };
     assert_eq!(chooser.executor.begin_choosing(&wrong, &[], &[]).unwrap_err().code(), "option");

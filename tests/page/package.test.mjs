@@ -55,7 +55,8 @@ test("the GPU in the browser and the reference arithmetic give the same tokens",
     for (const device of ["webgpu", "cpu"]) {
       const model = await load("hf:openai-community/gpt2", { hub, device, precision: "f32" });
       const { result } = model.generate("The quick brown fox", { maxTokens: 24, ignoreEos: true });
-      tokens.push({ tokens: (await result).tokens, backend: model.info.adapter.backend });
+      const { backend, subgroups } = model.info.adapter;
+      tokens.push({ tokens: (await result).tokens, backend, subgroups });
       await model.dispose();
     }
     return tokens;
@@ -63,6 +64,8 @@ test("the GPU in the browser and the reference arithmetic give the same tokens",
   assert.equal(both[0].tokens.length, 24);
   assert.deepEqual(both[1].tokens, both[0].tokens);
   assert.deepEqual([both[0].backend, both[1].backend], ["BrowserWebGpu", "cpu"]);
+  // Chromium's SwiftShader has them, and the worker asks for them.
+  assert.deepEqual([both[0].subgroups, both[1].subgroups], [true, false]);
 });
 
 test("a checkpoint in several files comes by its index: from a hub, from an address, from files", async () => {
