@@ -1,5 +1,5 @@
-// wgpu 30 has no name for WebGPU's `subgroups` on the web, and so can't ask for them: whoever asks an adapter for a device in
-// this worker gets them too, where the adapter has them. Once wgpu asks by itself, this changes nothing and can go.
+// wgpu 30 has no name for WebGPU's `subgroups` on the web, and so can't ask for them: whoever asks an adapter for a device
+// in this worker gets them too, where the adapter has them. Once wgpu asks by itself, this changes nothing and can go.
 
 /** What of an adapter is used here. */
 interface Adapter {

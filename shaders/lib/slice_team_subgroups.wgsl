@@ -1,5 +1,5 @@
 
-// What the lanes of a workgroup, one team, find in a slice: by subgroups, and through shared memory what their leaders found.
+// What the lanes of a workgroup, one team, find in a slice: by subgroups, and through shared memory what leaders found.
 // Every lane calls these in uniform control flow, with a barrier before the next time.
 var<workgroup> bests: array<vec2<u32>, WORKGROUP>;
 var<workgroup> sums:  array<f32, WORKGROUP>;

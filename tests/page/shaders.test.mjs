@@ -62,7 +62,8 @@ test("a matrix of one row by subgroups comes to the same in Chromium, whatever t
     const apart = [];
     for (const lanes of [32, 64]) {
       const constants = { WORKGROUP: lanes, TEAM: lanes, NORM: 1 };
-      const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: "main", constants } });
+      const compute = { module, entryPoint: "main", constants };
+      const pipeline = device.createComputePipeline({ layout: "auto", compute });
       const y = buffer(new Float32Array(outputs));
       const bound = [buffer(params.buffer, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST)];
       bound.push(buffer(x), buffer(gain), buffer(new Float32Array(4)), buffer(new Float32Array(4)), y);
