@@ -4,6 +4,7 @@
 #import live
 #import epilogue
 #import activation
+#import products
 #import weights
 
 struct Params { first_output: u32, outputs: u32, blocks: u32, rows: u32, y_start: u32, y_stride: u32 }
@@ -112,11 +113,6 @@ fn main(
         write_four(tile, t + 6u * down, o, sums_6);
         write_four(tile, t + 7u * down, o, sums_7);
     }
-}
-
-// Four inputs of a row by four outputs, sixteen multiply-adds without a sum across: column i of w is input i's weights.
-fn add_products(sums: vec4<f32>, v: vec4<f32>, w: mat4x4<f32>) -> vec4<f32> {
-    return fma(vec4(v.w), w[3], fma(vec4(v.z), w[2], fma(vec4(v.y), w[1], fma(vec4(v.x), w[0], sums))));
 }
 
 fn write_four(tile: Tile, t: u32, o: u32, sums: vec4<f32>) {

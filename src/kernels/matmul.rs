@@ -22,8 +22,10 @@
 //!   wide tiles took an Intel GPU from 15 to 328 tokens/s there; searching tiles GPU by GPU took llama.cpp from 59 to 80 %
 //!   of each one's best (RTX 5080, 7900 XT, Arc B580, M2). So none is the best throughout, and they are measured.
 
+use super::matmul_few::{self, FEW_ROWS, MATMUL_FEW};
+use super::matvec::Team;
 use super::tuning::Choice;
-use super::{Binding::*, Constants, Dispatch, Grid, Kernel, Resource, Rows, RowsMut, pointwise, stride};
+use super::{Binding::*, Constants, Dispatch, Grid, Kernel, Reach, Resource, Rows, RowsMut, pointwise, stride};
 use crate::plan::{Activation, Combine, Epilogue, Plan, View};
 use crate::weights::{Layout, Part, WeightId};
 
@@ -32,8 +34,8 @@ params! { struct Params { first_output: u32, outputs: u32, blocks: u32, rows: u3
 /// Tiles through shared memory; how large they are is put in.
 pub const MATMUL: Kernel = kernel!("matmul", workgroup 64, Params, [Read("x"), Read("bias"), Write("y")]);
 
-/// An invocation per eight rows by four outputs.
-pub const MATMUL_LANE: Kernel = kernel!("matmul_lane", workgroup 64, Params, [Read("x"), Read("bias"), Write("y")]);
+/// An invocation per 16 rows by eight outputs. A rasteriser's few processors share out small workgroups evenly.
+pub const MATMUL_LANE: Kernel = kernel!("matmul_lane", workgroup 16, Params, [Read("x"), Read("bias"), Write("y")]);
 
 /// Rows by outputs that are computed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,7 +49,7 @@ pub enum Tile {
     Large,
     /// 128 rows by 64 outputs by 256 lanes, each of 8 rows by 4 outputs: for long chunks of a prompt.
     Tall,
-    /// 8 rows by 4 outputs by one lane, without shared memory: what software rasterisers like.
+    /// Up to 16 rows by 8 outputs by one lane, without shared memory: what software rasterisers like.
     Lane,
 }
 
@@ -66,14 +68,14 @@ impl Choice for Tile {
 }
 
 impl Tile {
-    /// Rows and outputs that a workgroup computes, and rows to a lane; outputs are four to a lane.
+    /// Rows and outputs that a workgroup computes, and rows to a lane; a tile's outputs are four to a lane.
     fn size(self) -> [u32; 3] {
         match self {
             Tile::Small => [32, 32, 4],
             Tile::Wide => [32, 64, 4],
             Tile::Large => [64, 64, 4],
             Tile::Tall => [128, 64, 8],
-            Tile::Lane => [8, 4 * MATMUL_LANE.workgroup, 8],
+            Tile::Lane => [16, 8 * MATMUL_LANE.workgroup, 16],
         }
     }
 
@@ -88,27 +90,38 @@ impl Tile {
     }
 }
 
-/// `y[t] = epilogue(matrix x[t])` by one part of the matrix.
+/// `y[t] = epilogue(matrix x[t])` by one part of the matrix: a dispatch that tiles the rows and, where a tile would be mostly
+/// padding for a few rows, one that takes those instead.
 pub fn lower(
     plan: &Plan,
     x: View,
     (weight, layout, place): (WeightId, &Layout, usize),
     epilogue: Epilogue,
     y: View,
-    tile: Tile,
-) -> Dispatch {
+    (tile, team): (Tile, Team),
+) -> Vec<Dispatch> {
     let Part { first_output, outputs, .. } = layout.parts[place];
     let (rows, y_stride) = (plan.rows_of(y.tensor), stride(plan, y.tensor));
     let params = Params { first_output, outputs, blocks: layout.row_blocks(), rows, y_start: y.start, y_stride };
-    let [rows_each, outputs_each, _] = tile.size();
-    Dispatch {
-        kernel: if tile == Tile::Lane { &MATMUL_LANE } else { &MATMUL },
-        constants: pointwise::constants(epilogue).into_iter().chain(tile.constants()).collect(),
+    let dispatch = |kernel, constants: Constants, grid| Dispatch {
+        kernel,
+        constants: pointwise::constants(epilogue).into_iter().chain(constants).collect(),
         params: bytemuck::bytes_of(&params).to_vec(),
         resources: vec![Resource::Tensor(x.tensor), pointwise::bias(epilogue), Resource::Tensor(y.tensor)],
         matrix: Some((weight, place)),
-        grid: Grid::new(outputs.div_ceil(outputs_each), y.tensor, rows_each),
+        grid,
+    };
+    let [rows_each, outputs_each, _] = tile.size();
+    let tiles = Grid::new(outputs.div_ceil(outputs_each), y.tensor, rows_each);
+    if tile == Tile::Lane {
+        return vec![dispatch(&MATMUL_LANE, tile.constants(), tiles)];
     }
+    let few = Grid::new(outputs.div_ceil(matmul_few::outputs_each(team)), y.tensor, FEW_ROWS);
+    let few = dispatch(&MATMUL_FEW, matmul_few::constants(team), Grid { reach: Reach::Few, ..few });
+    if rows <= FEW_ROWS {
+        return vec![few];
+    }
+    vec![few, dispatch(&MATMUL, tile.constants(), Grid { reach: Reach::Many, ..tiles })]
 }
 
 /// The same, plainly. `row(o, values)` decodes row `o` of the matrix; an empty `bias` is none.

@@ -20,6 +20,7 @@ pub mod heads;
 pub mod last_row;
 pub mod layer_norm;
 pub mod matmul;
+pub mod matmul_few;
 pub mod matvec;
 pub mod pointwise;
 pub mod probe;
@@ -76,6 +77,7 @@ pub const ALL: &[&Kernel] = &[
     &last_row::KERNEL,
     &layer_norm::KERNEL,
     &matmul::MATMUL,
+    &matmul_few::MATMUL_FEW,
     &matmul::MATMUL_LANE,
     &matvec::MATVEC,
     &matvec::MATVEC_GATED,
@@ -101,6 +103,7 @@ const LIBRARY: &[(&str, &str)] = &[
     ("narrow", include_str!("../../shaders/lib/narrow.wgsl")),
     ("norm", include_str!("../../shaders/lib/norm.wgsl")),
     ("philox", include_str!("../../shaders/lib/philox.wgsl")),
+    ("products", include_str!("../../shaders/lib/products.wgsl")),
     ("reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("rotate", include_str!("../../shaders/lib/rotate.wgsl")),
     ("sampling", include_str!("../../shaders/lib/sampling.wgsl")),

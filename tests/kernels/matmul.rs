@@ -42,6 +42,50 @@ fn several_rows_in_every_format_and_tile() {
     }
 }
 
+/// Teams of every size, from one row to as many as they take and one more; a plan that has room for no more, too.
+#[test]
+fn few_rows_in_every_format_and_team() {
+    for &team in Team::ALL {
+        let mut bench = tuned(Tuning::default().with_team(team), Some(SMALL_BINDING));
+        for format in Format::ALL {
+            for (outputs, inputs, room, used) in
+                [(3, 33, 9, &[1, 2, 3, 4, 5, 6, 7, 8, 9][..]), (127, 1000, 9, &[3, 8, 9]), (600, 64, 8, &[2, 7, 8])]
+            {
+                let (matrix, bias) = (bench.matrix(format, outputs, inputs), bench.vector(outputs));
+                let (plan, x, y) = plan(&bench, room, NO_CACHE, inputs, |p, x| {
+                    let y = p.matmul("y", x, matrix);
+                    p.bias("biased", y, Some(bias))
+                });
+                let plan = fuse(&plan, &bench.catalogue);
+                let prepared = bench.prepare(&plan);
+                for &rows in used {
+                    let what = format!("{team:?} {format:?} {outputs} x {inputs}, {rows} rows of {room}");
+                    agree(&what, bench.apart_of(prepared, &plan, &[x], y, rows, 0));
+                }
+            }
+        }
+    }
+}
+
+/// A run of few rows and one of many are each one dispatch, in every tile.
+#[test]
+fn rows_are_multiplied_once() {
+    for &tile in Tile::ALL {
+        let mut bench = tuned(Tuning::default().with_tile(tile), None);
+        let matrix = bench.matrix(Format::Q8, 40, 64);
+        let (plan, x, _) = plan(&bench, 40, NO_CACHE, 64, |p, x| p.matmul("y", x, matrix));
+        let prepared = bench.prepare(&plan)[0];
+        let gpu = &mut bench.executors[0];
+        gpu.write_tensor(prepared, x.tensor, &[0.0; 64]);
+        for rows in [1, 2, 8, 9, 40] {
+            let before = gpu.counts().dispatches;
+            gpu.run(prepared, &vec![0; rows], 0, Readback::Nothing).unwrap();
+            assert_eq!(gpu.counts().dispatches - before, 1, "{tile:?}, {rows} rows");
+        }
+        block_on(gpu.settle()).unwrap();
+    }
+}
+
 #[test]
 fn one_row_in_every_format() {
     for team in [Team::T1, Team::T16] {
