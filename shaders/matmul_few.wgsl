@@ -1,6 +1,6 @@
 // y[t, o] = epilogue(sum over i of weights[o, i] * x[t, i]) of up to eight rows t
-// Four neighbouring outputs to a team of lanes, of which neighbours read neighbouring inputs, four at a time. A weight is read
-// and decoded once for all rows: a lane holds the sums of its inputs, four outputs by eight rows, and the team adds them up.
+// Four neighbouring outputs to a team of lanes, of which neighbours read neighbouring inputs, four at a time. A weight is
+// read and decoded once for all rows: a lane has sums of four outputs by eight rows, and the team adds them up at the end.
 #import live
 #import epilogue
 #import activation

@@ -1,6 +1,6 @@
 // y[t, o] = epilogue(sum over i of weights[o, i] * x[t, i])
 // One invocation per 16 rows t by eight outputs o, without shared memory: for software rasterisers. A block of each of its
-// eight rows of the matrix is decoded once and then meets the rows in use one after another, so none costs that is not there.
+// eight rows of the matrix is decoded once, and meets the rows in use one by one, so none costs that is not there.
 #import live
 #import epilogue
 #import activation

@@ -214,7 +214,8 @@ pub fn shaders() -> Answer {
             let wgsl = kernel.link(format, cache);
             if linked.iter().all(|other| other["wgsl"] != wgsl.as_str()) {
                 let name = format!("{}, matrix {}, cache {cache:?}", kernel.name, format.name());
-                linked.push(json!({ "name": name, "wgsl": wgsl, "workgroup": kernel.workgroup }));
+                let (workgroup, halves) = (kernel.workgroup, kernel.needs_halves());
+                linked.push(json!({ "name": name, "wgsl": wgsl, "workgroup": workgroup, "halves": halves }));
             }
         }
     }

@@ -26,7 +26,8 @@ fn parse(kernel: &Kernel, source: &str) -> (Module, ModuleInfo) {
     let path = format!("shaders/{}.wgsl", kernel.name);
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, &path)));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32)
+    let halves = if kernel.needs_halves() { Capabilities::SHADER_FLOAT16 } else { Capabilities::empty() };
+    let info = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32 | halves)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, &path)));
     (module, info)

@@ -95,7 +95,7 @@ impl Device {
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("oriel"),
-            required_features: adapter.features() & wgpu::Features::TIMESTAMP_QUERY,
+            required_features: adapter.features() & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16),
             required_limits: limits.clone(),
             ..Default::default()
         };

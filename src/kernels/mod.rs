@@ -78,6 +78,7 @@ pub const ALL: &[&Kernel] = &[
     &layer_norm::KERNEL,
     &matmul::MATMUL,
     &matmul_few::MATMUL_FEW,
+    &matmul::MATMUL_HALF,
     &matmul::MATMUL_LANE,
     &matvec::MATVEC,
     &matvec::MATVEC_GATED,
@@ -97,6 +98,8 @@ const LIBRARY: &[(&str, &str)] = &[
     ("activation", include_str!("../../shaders/lib/activation.wgsl")),
     ("attend", include_str!("../../shaders/lib/attend.wgsl")),
     ("cells", include_str!("../../shaders/lib/cells.wgsl")),
+    ("element_f16", include_str!("../../shaders/lib/element_f16.wgsl")),
+    ("element_f32", include_str!("../../shaders/lib/element_f32.wgsl")),
     ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
     ("live", include_str!("../../shaders/lib/live.wgsl")),
     ("multiply", include_str!("../../shaders/lib/multiply.wgsl")),
@@ -109,6 +112,7 @@ const LIBRARY: &[(&str, &str)] = &[
     ("sampling", include_str!("../../shaders/lib/sampling.wgsl")),
     ("slices", include_str!("../../shaders/lib/slices.wgsl")),
     ("splits", include_str!("../../shaders/lib/splits.wgsl")),
+    ("tiles", include_str!("../../shaders/lib/tiles.wgsl")),
     ("together", include_str!("../../shaders/lib/together.wgsl")),
     ("wide", include_str!("../../shaders/lib/wide.wgsl")),
 ];
@@ -127,6 +131,11 @@ impl Kernel {
     /// Whether the kernel multiplies packed i8 by packed i8.
     fn multiplies_packed(&self) -> bool {
         self.says("dot4I8Packed(")
+    }
+
+    /// Whether the kernel computes with halves, for which a device needs `shader-f16`.
+    pub fn needs_halves(&self) -> bool {
+        self.source.lines().any(|line| line == "enable f16;")
     }
 
     /// Whether a word stands in the kernel's file or in one that it imports from the library.
