@@ -9,25 +9,28 @@
 //! | 64x64 | 256 | 65,536 | 4,736 | 13.8 | 10 KiB | 2 bytes |
 //! | 128x64 | 256 | 131,072 | 8,832 | 14.8 | 15 KiB | 1.5 bytes |
 //!
-//! Tiles named f16 hold halves there, where a device has `shader-f16`: half the shared memory, and half of it read for each
-//! multiply-add. Weights and inputs are then within 2^-11 of themselves (f16 matrices and anything small exact), and so each
-//! product within 2^-10; inputs beyond 65,504 become that; sums stay f32. A matrix that stands in f32 is not multiplied so.
+//! Tiles named f16 hold halves there, where a device has `shader-f16`: half the shared memory, and half of it read for
+//! each multiply-add. Weights and inputs are then within 2^-11 of themselves (f16 matrices and anything small exact),
+//! and so each product within 2^-10; inputs beyond 65,504 become that; sums stay f32. A matrix that stands in f32 is
+//! not multiplied so.
 //!
 //! - Registers: 16 sums, 16 weights, 4 inputs and what is on its way (up to 12): some 64 with addresses, 80 in a tall
 //!   tile. At 64 an NVIDIA multiprocessor (65,536 registers) holds 1,024 lanes, an AMD SIMD 16 waves of 32 (RDNA).
-//! - Occupancy: workgroups are whole warps of 32 and waves of 64. By shared memory, 32 KiB (Apple) hold 6, 4, 3 or 2
-//!   of them; 64 KiB (AMD, Intel) 12, 8, 6 or 4; 100 KiB (NVIDIA) 20, 13, 10 or 6.
-//! - Banks: lanes next to each other read elements 5 apart, which in 32 banks of 4 bytes, 8 lanes at a time (16 of halves),
-//!   meet nowhere;
-//!   lanes above each other read the same weights, which are broadcast. Of 8 lanes' writes two meet.
+//! - Occupancy: workgroups are whole warps of 32 and waves of 64. By shared memory, 32 KiB (Apple) hold 6, 4, 3 or 2 of
+//!   them; 64 KiB (AMD, Intel) 12, 8, 6 or 4; 100 KiB (NVIDIA) 20, 13, 10 or 6.
+//! - Banks: lanes next to each other read elements 5 apart, which in 32 banks of 4 bytes, 8 lanes at a time (16 of
+//!   halves), meet nowhere; lanes above each other read the same weights, which are broadcast. Of 8 lanes' writes two
+//!   meet.
 //! - Coalescing: four lanes read half a block: 16 bytes of q4, 16 of q8, 32 of f16, 64 of f32, and 64 of inputs; the
 //!   other half comes from the cache of level 1. Results are written to neighbours by neighbours.
-//! - Latency: a slice is loaded while the one before it is multiplied, 256 or 512 multiply-adds a lane, and decoded after.
+//! - Latency: a slice is loaded while the one before it is multiplied, 256 or 512 multiply-adds a lane, and decoded
+//!   after.
 //! - Evidence: 4 x 4 sums to a lane in 32x32 is what llama.cpp and TVM ship, 64x64 by 256 lanes what ONNX Runtime does;
-//!   wide tiles took an Intel GPU from 15 to 328 tokens/s there; searching tiles GPU by GPU took llama.cpp from 59 to 80 %
-//!   of each one's best (RTX 5080, 7900 XT, Arc B580, M2). So none is the best throughout, and they are measured.
-//!   Halves: llama.cpp stages them, gpu.cpp was seen at 3,500 GFLOP/s with them and 2,500 without (M1 Max). Apple's, AMD's and
-//!   Intel's units take them as operands of f32 multiply-adds; NVIDIA's convert them first, which may cost what they save.
+//!   wide tiles took an Intel GPU from 15 to 328 tokens/s there; searching tiles GPU by GPU took llama.cpp from 59 to
+//!   80 % of each one's best (RTX 5080, 7900 XT, Arc B580, M2). So none is the best throughout, and they are measured.
+//!   Halves: llama.cpp stages them, gpu.cpp was seen at 3,500 GFLOP/s with them and 2,500 without (M1 Max). Apple's,
+//!   AMD's and Intel's units take them as operands of f32 multiply-adds; NVIDIA's convert them first, which may cost
+//!   what they save.
 
 use super::matmul_few::{self, FEW_ROWS, MATMUL_FEW};
 use super::matvec::Team;
@@ -133,8 +136,8 @@ impl Tile {
     }
 }
 
-/// `y[t] = epilogue(matrix x[t])` by one part of the matrix: a dispatch that tiles the rows and, where a tile would be mostly
-/// padding for a few rows, one that takes those instead.
+/// `y[t] = epilogue(matrix x[t])` by one part of the matrix: a dispatch that tiles the rows and, where a tile would be
+/// mostly padding for a few rows, one that takes those instead.
 pub fn lower(
     plan: &Plan,
     x: View,
