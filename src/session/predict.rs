@@ -208,7 +208,7 @@ mod tests {
         let matmuls: u64 = token.works.iter().map(|work| work.weights).sum();
         assert_eq!(matmuls, weights);
         let rows: u32 = PROMPT.div_ceil(prompt.len() as u32);
-        assert!((16..=64).contains(&rows), "{} chunks", prompt.len());
+        assert!((16..=256).contains(&rows), "{} chunks", prompt.len());
     }
 
     #[test]
