@@ -3,6 +3,7 @@
 use crate::cpu::Cpu;
 use crate::gpu::{Gpu, GpuOptions};
 use crate::kernels::roofline::Probes;
+use crate::kernels::tuning::Features;
 use crate::kernels::{CACHE_TILE, CacheFormat, Work, attention};
 use crate::plan::{CacheShape, Plan, Tensor};
 use crate::sampler;
@@ -142,6 +143,14 @@ impl Executor {
                 timestamps: false,
                 subgroups: false,
             },
+        }
+    }
+
+    /// What choices among kernels may need.
+    pub fn features(&self) -> Features {
+        match self {
+            Executor::Gpu(gpu) => gpu.features(),
+            Executor::Cpu(_) => Features::default(),
         }
     }
 

@@ -26,6 +26,7 @@
 
 mod assembly;
 pub mod bench;
+mod chunks;
 mod files;
 mod generation;
 mod incoming;

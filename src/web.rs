@@ -214,8 +214,10 @@ pub fn shaders() -> Answer {
             let wgsl = kernel.link(format, cache);
             if linked.iter().all(|other| other["wgsl"] != wgsl.as_str()) {
                 let name = format!("{}, matrix {}, cache {}", kernel.name, format.name(), cache.name());
-                let (workgroup, subgroups) = (kernel.workgroup, kernel.subgroups);
-                linked.push(json!({ "name": name, "wgsl": wgsl, "workgroup": workgroup, "subgroups": subgroups }));
+                let (workgroup, subgroups, halves) = (kernel.workgroup, kernel.subgroups, kernel.needs_halves());
+                linked.push(json!({
+                    "name": name, "wgsl": wgsl, "workgroup": workgroup, "subgroups": subgroups, "halves": halves,
+                }));
             }
         }
     }

@@ -28,6 +28,7 @@ fn parse(kernel: &Kernel, source: &str) -> (Module, ModuleInfo) {
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, &path)));
     let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     capabilities.set(Capabilities::SUBGROUP, kernel.subgroups);
+    capabilities.set(Capabilities::SHADER_FLOAT16, kernel.needs_halves());
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, &path)));

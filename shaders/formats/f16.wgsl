@@ -31,6 +31,7 @@ fn weight_block(block: u32) -> array<vec4<f32>, 8> {
 // Product of a block with x. `sum` is the sum of x, which formats with a minimum need.
 fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
     let w = weight_block(block);
-    return dot(w[0], x[0]) + dot(w[1], x[1]) + dot(w[2], x[2]) + dot(w[3], x[3])
-        + dot(w[4], x[4]) + dot(w[5], x[5]) + dot(w[6], x[6]) + dot(w[7], x[7]);
+    let total = fma(w[7], x[7], fma(w[6], x[6], fma(w[5], x[5], fma(w[4], x[4],
+        fma(w[3], x[3], fma(w[2], x[2], fma(w[1], x[1], w[0] * x[0])))))));
+    return total.x + total.y + total.z + total.w;
 }

@@ -21,9 +21,8 @@ fn weight_block(block: u32) -> array<vec4<f32>, 8> {
 
 // Product of a block with x. `sum` is the sum of x, which formats with a minimum need.
 fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
-    let at = block * 8u;
-    return dot(weights[at], x[0]) + dot(weights[at + 1u], x[1])
-        + dot(weights[at + 2u], x[2]) + dot(weights[at + 3u], x[3])
-        + dot(weights[at + 4u], x[4]) + dot(weights[at + 5u], x[5])
-        + dot(weights[at + 6u], x[6]) + dot(weights[at + 7u], x[7]);
+    let w = weight_block(block);
+    let total = fma(w[7], x[7], fma(w[6], x[6], fma(w[5], x[5], fma(w[4], x[4],
+        fma(w[3], x[3], fma(w[2], x[2], fma(w[1], x[1], w[0] * x[0])))))));
+    return total.x + total.y + total.z + total.w;
 }

@@ -9,6 +9,9 @@ fn nibbles(word: u32) -> vec4<f32> {
     return vec4<f32>(vec4<i32>(w, w >> 8u, w >> 16u, w >> 24u) & vec4<i32>(15));
 }
 
+// Four values by their scale and minimum.
+fn scaled(pair: vec2<f32>, word: u32) -> vec4<f32> { return fma(vec4(pair.x), nibbles(word), vec4(pair.y)); }
+
 // What is loaded for values 4 i to 4 i + 3 of a block, and those values: the low half of the bytes first, then the high.
 struct Raw { word: u32, scales: u32 }
 
@@ -16,7 +19,7 @@ fn weight_raw(block: u32, i: u32) -> Raw { return Raw(weights[block][i & 3u], sc
 
 fn weight_values(raw: Raw, i: u32) -> vec4<f32> {
     let pair = unpack2x16float(raw.scales);
-    return pair.x * nibbles(raw.word >> ((i / 4u) * 4u)) + pair.y;
+    return scaled(pair, raw.word >> ((i / 4u) * 4u));
 }
 
 fn weight_vec4(block: u32, i: u32) -> vec4<f32> { return weight_values(weight_raw(block, i), i); }
@@ -27,10 +30,8 @@ fn weight_block(block: u32) -> array<vec4<f32>, 8> {
     let low = weights[block];
     let high = low >> vec4<u32>(4u);
     return array<vec4<f32>, 8>(
-        pair.x * nibbles(low.x) + pair.y, pair.x * nibbles(low.y) + pair.y,
-        pair.x * nibbles(low.z) + pair.y, pair.x * nibbles(low.w) + pair.y,
-        pair.x * nibbles(high.x) + pair.y, pair.x * nibbles(high.y) + pair.y,
-        pair.x * nibbles(high.z) + pair.y, pair.x * nibbles(high.w) + pair.y);
+        scaled(pair, low.x), scaled(pair, low.y), scaled(pair, low.z), scaled(pair, low.w),
+        scaled(pair, high.x), scaled(pair, high.y), scaled(pair, high.z), scaled(pair, high.w));
 }
 
 // Product of a block with x, whose sum is `sum`: the minimum is taken out of the loop.
@@ -38,7 +39,9 @@ fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
     let pair = unpack2x16float(scales[block]);
     let low = weights[block];
     let high = low >> vec4<u32>(4u);
-    let total = nibbles(low.x) * x[0] + nibbles(low.y) * x[1] + nibbles(low.z) * x[2] + nibbles(low.w) * x[3]
-        + nibbles(high.x) * x[4] + nibbles(high.y) * x[5] + nibbles(high.z) * x[6] + nibbles(high.w) * x[7];
+    var total = fma(nibbles(low.y), x[1], nibbles(low.x) * x[0]);
+    total = fma(nibbles(low.w), x[3], fma(nibbles(low.z), x[2], total));
+    total = fma(nibbles(high.y), x[5], fma(nibbles(high.x), x[4], total));
+    total = fma(nibbles(high.w), x[7], fma(nibbles(high.z), x[6], total));
     return pair.x * (total.x + total.y + total.z + total.w) + pair.y * sum;
 }

@@ -38,7 +38,9 @@ fn weight_block(block: u32) -> array<vec4<f32>, 8> {
 fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
     let a = weights[block * 2u];
     let b = weights[block * 2u + 1u];
-    let total = bytes(a.x) * x[0] + bytes(a.y) * x[1] + bytes(a.z) * x[2] + bytes(a.w) * x[3]
-        + bytes(b.x) * x[4] + bytes(b.y) * x[5] + bytes(b.z) * x[6] + bytes(b.w) * x[7];
+    var total = fma(bytes(a.y), x[1], bytes(a.x) * x[0]);
+    total = fma(bytes(a.w), x[3], fma(bytes(a.z), x[2], total));
+    total = fma(bytes(b.y), x[5], fma(bytes(b.x), x[4], total));
+    total = fma(bytes(b.w), x[7], fma(bytes(b.z), x[6], total));
     return weight_scale(block) * (total.x + total.y + total.z + total.w);
 }

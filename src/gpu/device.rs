@@ -96,7 +96,8 @@ impl Device {
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("oriel"),
-            required_features: adapter.features() & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP),
+            required_features: adapter.features()
+                & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16),
             required_limits: limits.clone(),
             ..Default::default()
         };

@@ -8,7 +8,7 @@ use super::{Gpu, Weight};
 use crate::executor::{Readback, check_readback, nothing_was_run};
 use crate::format::Format;
 use crate::kernels::{self, CacheFormat, Dispatch, Resource, choose, stride};
-use crate::plan::{Live, Plan, Side, Slots, Step, Tensor};
+use crate::plan::{Live, Plan, Rows, Side, Slots, Step, Tensor};
 use crate::weights::Catalogue;
 use crate::{Error, Result};
 
@@ -33,8 +33,9 @@ pub struct Lowered {
     pub last_rows: u32,
     /// Tokens must be below this, if the plan looks tokens up.
     pub vocab: Option<u32>,
-    /// Bytes of matrices that one run goes through.
+    /// Bytes of matrices that one run goes through, and how many of them serve only the choice of a token.
     weight_bytes: u64,
+    choice_bytes: u64,
 }
 
 /// A dispatch ready to be replayed.
@@ -91,7 +92,6 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
         .collect::<Result<_>>()?;
     buffers.extend([uniforms, scratch, unused]);
     let vocab = plan.token_table().map(|table| catalogue.layout(table).outputs);
-    let weight_bytes = weight_bytes(plan, catalogue);
     Ok(Lowered {
         plan: plan.clone(),
         slots,
@@ -102,13 +102,20 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
         logits_back,
         last_rows: 0,
         vocab,
-        weight_bytes,
+        weight_bytes: weight_bytes(plan, catalogue, |_| true),
+        choice_bytes: weight_bytes(plan, catalogue, |step| serves_choice(plan, step)),
     })
 }
 
-/// Bytes that the matmuls of one run read: every matrix once.
-fn weight_bytes(plan: &Plan, catalogue: &Catalogue) -> u64 {
-    plan.steps.iter().filter_map(Step::matrix).map(|matrix| catalogue.layout(matrix).bytes()).sum()
+/// Bytes that the matmuls among some steps of a run read: every matrix once.
+fn weight_bytes(plan: &Plan, catalogue: &Catalogue, among: impl Fn(&&Step) -> bool) -> u64 {
+    let matrices = plan.steps.iter().filter(among).filter_map(Step::matrix);
+    matrices.map(|matrix| catalogue.layout(matrix).bytes()).sum()
+}
+
+/// Whether a step serves only the choice of the next token: it works on the last row alone.
+fn serves_choice(plan: &Plan, step: &Step) -> bool {
+    plan.choice.is_some() && step.output().is_some_and(|y| plan.info(y).rows != Rows::All)
 }
 
 /// Bytes that the greediest of the dispatches needs in between.
@@ -209,10 +216,15 @@ impl Lowered {
         self.write_live(device, [live].into_iter());
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        let wanted = |ready: &&Ready| !self.chooses(ready);
+        let leaves_out = |step: &Step| match readback {
+            Readback::Nothing => serves_choice(&self.plan, step),
+            _ => matches!(step, Step::Choose { .. }),
+        };
+        let wanted = |ready: &&Ready| !leaves_out(&self.plan.steps[ready.step]);
         let dispatched = self.encode(&mut pass, self.dispatches.iter().filter(wanted), weights, (live, 0));
         drop(pass);
-        self.tally(device, dispatched, 1);
+        let unread = if readback == Readback::Nothing { self.choice_bytes } else { 0 };
+        self.tally(device, dispatched, self.weight_bytes - unread);
         self.last_rows = self.plan.live_rows(self.plan.logits, live);
         if readback == Readback::Logits {
             self.logits_back.copy(&mut encoder, self.tensor(self.plan.logits), 0..self.last_rows);
@@ -236,14 +248,14 @@ impl Lowered {
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         let dispatched: u64 = runs.map(|run| self.encode(&mut pass, &self.dispatches, weights, (run, run.slot))).sum();
         drop(pass);
-        self.tally(device, dispatched, count);
+        self.tally(device, dispatched, self.weight_bytes * u64::from(count));
         self.last_rows = self.plan.live_rows(self.plan.logits, live);
         flights.launch(device, encoder, self.tensor(choice), count)
     }
 
-    fn tally(&self, device: &Device, dispatches: u64, runs: u32) {
+    fn tally(&self, device: &Device, dispatches: u64, weight_bytes: u64) {
         Tally::add(&device.tally.dispatches, dispatches);
-        Tally::add(&device.tally.weight_bytes, self.weight_bytes * u64::from(runs));
+        Tally::add(&device.tally.weight_bytes, weight_bytes);
     }
 
     /// Writes what the runs of the next submit vary.
@@ -270,11 +282,6 @@ impl Lowered {
                 *pipeline = pipelines.get(device, dispatch, Format::F32, CacheFormat::F32);
             }
         }
-    }
-
-    /// Whether a dispatch belongs to the choice of a token.
-    fn chooses(&self, ready: &Ready) -> bool {
-        matches!(self.plan.steps[ready.step], Step::Choose { .. })
     }
 
     /// Records dispatches of the plan into a pass, as the run of a submit that has that place in it; returns how many

@@ -1,5 +1,6 @@
 //! A step of a plan -> the dispatches that carry it out, still without a device.
 
+use super::matmul_few::FEW_ROWS;
 use super::tuning::{Choice, Features, Tuning};
 use super::{
     CacheFormat, Kernel, attention, attention_decode, choose, embed, heads, last_row, layer_norm, matmul, matvec,
@@ -77,11 +78,11 @@ pub struct Grid {
     pub rows_of: Tensor,
     /// Rows that one workgroup serves.
     pub rows_each: u32,
-    /// What the live positions make of it.
+    /// What the live positions and rows make of it.
     pub reach: Reach,
 }
 
-/// How the live positions bear on a grid: the host knows them, so no dispatch is indirect.
+/// How the live positions and rows bear on a grid: the host knows them, so no dispatch is indirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Not at all.
@@ -90,6 +91,10 @@ pub enum Reach {
     Splits,
     /// No workgroups as long as all positions stand in one split.
     Merge,
+    /// No workgroups for more rows than [`FEW_ROWS`].
+    Few,
+    /// No workgroups for as many or fewer.
+    Many,
 }
 
 /// Greatest number of workgroups in one dimension, WebGPU's default.
@@ -104,12 +109,14 @@ impl Grid {
 
     /// The three counts of a run; zeros where there is nothing to dispatch.
     pub fn size(&self, plan: &Plan, live: Live) -> [u32; 3] {
-        let z = plan.live_rows(self.rows_of, live).div_ceil(self.rows_each);
-        match (self.reach, attention_decode::splits(live)) {
-            (Reach::Any, _) => [self.x, self.y, z],
-            (Reach::Splits, splits) => [self.x, splits, z],
-            (Reach::Merge, 1) => [0; 3],
-            (Reach::Merge, _) => [self.x, self.y, z],
+        let (rows, splits) = (plan.live_rows(self.rows_of, live), attention_decode::splits(live));
+        let z = rows.div_ceil(self.rows_each);
+        match self.reach {
+            Reach::Splits => [self.x, splits, z],
+            Reach::Merge if splits == 1 => [0; 3],
+            Reach::Few if rows > FEW_ROWS => [0; 3],
+            Reach::Many if rows <= FEW_ROWS => [0; 3],
+            _ => [self.x, self.y, z],
         }
     }
 }
@@ -177,7 +184,8 @@ pub fn stride(plan: &Plan, tensor: Tensor) -> u32 {
     plan.info(tensor).width.next_multiple_of(BLOCK)
 }
 
-/// The dispatches of a step over a cache in that format; most steps are one, a matrix in several parts takes one for each.
+/// The dispatches of a step over a cache in that format; most steps are one, a matrix in several parts takes one for each,
+/// and some serve few rows and many by dispatches of their own, of which a run has one.
 ///
 /// # Errors
 /// Where a shape passes what the kernels can do within WebGPU's default limits.
@@ -218,11 +226,14 @@ fn dispatches(
             check_whole(plan, catalogue, *x, *matrix)?;
             let layout = catalogue.layout(*matrix);
             let input = matvec::Input { x: *x, norm: norm.as_ref() };
-            let part = |place| match plan.rows_of(y.tensor) {
-                1 => matvec::lower(plan, &input, (*matrix, layout, place), *epilogue, *y, team(layout, place)),
-                _ => matmul::lower(plan, *x, (*matrix, layout, place), *epilogue, *y, tile(layout, place)),
+            let part = |place| {
+                let (matrix, team) = ((*matrix, layout, place), team(layout, place));
+                match plan.rows_of(y.tensor) {
+                    1 => vec![matvec::lower(plan, &input, matrix, *epilogue, *y, team)],
+                    _ => matmul::lower(plan, *x, matrix, *epilogue, *y, (tile(layout, place), team)),
+                }
             };
-            Ok((0..layout.parts.len()).map(part).collect())
+            Ok((0..layout.parts.len()).flat_map(part).collect())
         }
         Step::Gated { x, norm, matrix, bias, activation, y } => {
             check_whole(plan, catalogue, *x, *matrix)?;

@@ -9,21 +9,34 @@
 //! | 64x64 | 256 | 65,536 | 4,736 | 13.8 | 10 KiB | 2 bytes |
 //! | 128x64 | 256 | 131,072 | 8,832 | 14.8 | 15 KiB | 1.5 bytes |
 //!
+//! Tiles named f16 hold halves there, where a device has `shader-f16`: half the shared memory, and half of it read for
+//! each multiply-add. Weights and inputs are then within 2^-11 of themselves (f16 matrices and anything small exact),
+//! and so each product within 2^-10; inputs beyond 65,504 become that; sums stay f32. A matrix that stands in f32 is
+//! not multiplied so.
+//!
 //! - Registers: 16 sums, 16 weights, 4 inputs and what is on its way (up to 12): some 64 with addresses, 80 in a tall
 //!   tile. At 64 an NVIDIA multiprocessor (65,536 registers) holds 1,024 lanes, an AMD SIMD 16 waves of 32 (RDNA).
-//! - Occupancy: workgroups are whole warps of 32 and waves of 64. By shared memory, 32 KiB (Apple) hold 6, 4, 3 or 2
-//!   of them; 64 KiB (AMD, Intel) 12, 8, 6 or 4; 100 KiB (NVIDIA) 20, 13, 10 or 6.
-//! - Banks: lanes next to each other read elements 5 apart, which in 32 banks of 4 bytes, 8 lanes at a time, meet nowhere;
-//!   lanes above each other read the same weights, which are broadcast. Of 8 lanes' writes two meet.
+//! - Occupancy: workgroups are whole warps of 32 and waves of 64. By shared memory, 32 KiB (Apple) hold 6, 4, 3 or 2 of
+//!   them; 64 KiB (AMD, Intel) 12, 8, 6 or 4; 100 KiB (NVIDIA) 20, 13, 10 or 6.
+//! - Banks: lanes next to each other read elements 5 apart, which in 32 banks of 4 bytes, 8 lanes at a time (16 of
+//!   halves), meet nowhere; lanes above each other read the same weights, which are broadcast. Of 8 lanes' writes two
+//!   meet.
 //! - Coalescing: four lanes read half a block: 16 bytes of q4, 16 of q8, 32 of f16, 64 of f32, and 64 of inputs; the
 //!   other half comes from the cache of level 1. Results are written to neighbours by neighbours.
-//! - Latency: a slice is loaded while the one before it is multiplied, 256 or 512 multiply-adds a lane, and decoded after.
+//! - Latency: a slice is loaded while the one before it is multiplied, 256 or 512 multiply-adds a lane, and decoded
+//!   after.
 //! - Evidence: 4 x 4 sums to a lane in 32x32 is what llama.cpp and TVM ship, 64x64 by 256 lanes what ONNX Runtime does;
-//!   wide tiles took an Intel GPU from 15 to 328 tokens/s there; searching tiles GPU by GPU took llama.cpp from 59 to 80 %
-//!   of each one's best (RTX 5080, 7900 XT, Arc B580, M2). So none is the best throughout, and they are measured.
+//!   wide tiles took an Intel GPU from 15 to 328 tokens/s there; searching tiles GPU by GPU took llama.cpp from 59 to
+//!   80 % of each one's best (RTX 5080, 7900 XT, Arc B580, M2). So none is the best throughout, and they are measured.
+//!   Halves: llama.cpp stages them, gpu.cpp was seen at 3,500 GFLOP/s with them and 2,500 without (M1 Max). Apple's,
+//!   AMD's and Intel's units take them as operands of f32 multiply-adds; NVIDIA's convert them first, which may cost
+//!   what they save.
 
-use super::tuning::Choice;
-use super::{Binding::*, Constants, Dispatch, Grid, Kernel, Resource, Rows, RowsMut, pointwise, stride};
+use super::matmul_few::{self, FEW_ROWS, MATMUL_FEW};
+use super::matvec::Team;
+use super::tuning::{Choice, Features};
+use super::{Binding::*, Constants, Dispatch, Grid, Kernel, Reach, Resource, Rows, RowsMut, pointwise, stride};
+use crate::format::Format;
 use crate::plan::{Activation, Combine, Epilogue, Plan, View};
 use crate::weights::{Layout, Part, WeightId};
 
@@ -32,8 +45,11 @@ params! { struct Params { first_output: u32, outputs: u32, blocks: u32, rows: u3
 /// Tiles through shared memory; how large they are is put in.
 pub const MATMUL: Kernel = kernel!("matmul", workgroup 64, Params, [Read("x"), Read("bias"), Write("y")]);
 
-/// An invocation per eight rows by four outputs.
-pub const MATMUL_LANE: Kernel = kernel!("matmul_lane", workgroup 64, Params, [Read("x"), Read("bias"), Write("y")]);
+/// The same with halves in shared memory.
+pub const MATMUL_HALF: Kernel = kernel!("matmul_half", workgroup 64, Params, [Read("x"), Read("bias"), Write("y")]);
+
+/// An invocation per 16 rows by eight outputs. A rasteriser's few processors share out small workgroups evenly.
+pub const MATMUL_LANE: Kernel = kernel!("matmul_lane", workgroup 16, Params, [Read("x"), Read("bias"), Write("y")]);
 
 /// Rows by outputs that are computed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,12 +63,27 @@ pub enum Tile {
     Large,
     /// 128 rows by 64 outputs by 256 lanes, each of 8 rows by 4 outputs: for long chunks of a prompt.
     Tall,
-    /// 8 rows by 4 outputs by one lane, without shared memory: what software rasterisers like.
+    /// [`Tile::Small`] with halves in shared memory: the least of it, for phones.
+    SmallHalf,
+    /// [`Tile::Large`] with halves in shared memory.
+    LargeHalf,
+    /// [`Tile::Tall`] with halves in shared memory.
+    TallHalf,
+    /// Up to 16 rows by 8 outputs by one lane, without shared memory: what software rasterisers like.
     Lane,
 }
 
 impl Choice for Tile {
-    const ALL: &'static [Tile] = &[Tile::Small, Tile::Wide, Tile::Large, Tile::Tall, Tile::Lane];
+    const ALL: &'static [Tile] = &[
+        Tile::Small,
+        Tile::Wide,
+        Tile::Large,
+        Tile::Tall,
+        Tile::SmallHalf,
+        Tile::LargeHalf,
+        Tile::TallHalf,
+        Tile::Lane,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -60,20 +91,37 @@ impl Choice for Tile {
             Tile::Wide => "32x64",
             Tile::Large => "64x64",
             Tile::Tall => "128x64",
+            Tile::SmallHalf => "32x32 f16",
+            Tile::LargeHalf => "64x64 f16",
+            Tile::TallHalf => "128x64 f16",
             Tile::Lane => "lane",
         }
+    }
+
+    fn is_available(self, features: Features) -> bool {
+        features.f16 || self == self.in_full()
     }
 }
 
 impl Tile {
-    /// Rows and outputs that a workgroup computes, and rows to a lane; outputs are four to a lane.
-    fn size(self) -> [u32; 3] {
+    /// The same with f32 in shared memory.
+    fn in_full(self) -> Tile {
         match self {
+            Tile::SmallHalf => Tile::Small,
+            Tile::LargeHalf => Tile::Large,
+            Tile::TallHalf => Tile::Tall,
+            other => other,
+        }
+    }
+
+    /// Rows and outputs that a workgroup computes, and rows to a lane; a tile's outputs are four to a lane.
+    fn size(self) -> [u32; 3] {
+        match self.in_full() {
             Tile::Small => [32, 32, 4],
             Tile::Wide => [32, 64, 4],
             Tile::Large => [64, 64, 4],
             Tile::Tall => [128, 64, 8],
-            Tile::Lane => [8, 4 * MATMUL_LANE.workgroup, 8],
+            _ => [16, 8 * MATMUL_LANE.workgroup, 16],
         }
     }
 
@@ -88,27 +136,41 @@ impl Tile {
     }
 }
 
-/// `y[t] = epilogue(matrix x[t])` by one part of the matrix.
+/// `y[t] = epilogue(matrix x[t])` by one part of the matrix: a dispatch that tiles the rows and, where a tile would be
+/// mostly padding for a few rows, one that takes those instead.
 pub fn lower(
     plan: &Plan,
     x: View,
     (weight, layout, place): (WeightId, &Layout, usize),
     epilogue: Epilogue,
     y: View,
-    tile: Tile,
-) -> Dispatch {
-    let Part { first_output, outputs, .. } = layout.parts[place];
+    (tile, team): (Tile, Team),
+) -> Vec<Dispatch> {
+    let Part { first_output, outputs, format, .. } = layout.parts[place];
+    // Who keeps a matrix in f32 wants its products so.
+    let tile = if format == Format::F32 { tile.in_full() } else { tile };
     let (rows, y_stride) = (plan.rows_of(y.tensor), stride(plan, y.tensor));
     let params = Params { first_output, outputs, blocks: layout.row_blocks(), rows, y_start: y.start, y_stride };
-    let [rows_each, outputs_each, _] = tile.size();
-    Dispatch {
-        kernel: if tile == Tile::Lane { &MATMUL_LANE } else { &MATMUL },
-        constants: pointwise::constants(epilogue).into_iter().chain(tile.constants()).collect(),
+    let dispatch = |kernel, constants: Constants, grid| Dispatch {
+        kernel,
+        constants: pointwise::constants(epilogue).into_iter().chain(constants).collect(),
         params: bytemuck::bytes_of(&params).to_vec(),
         resources: vec![Resource::Tensor(x.tensor), pointwise::bias(epilogue), Resource::Tensor(y.tensor)],
         matrix: Some((weight, place)),
-        grid: Grid::new(outputs.div_ceil(outputs_each), y.tensor, rows_each),
+        grid,
+    };
+    let [rows_each, outputs_each, _] = tile.size();
+    let tiles = Grid::new(outputs.div_ceil(outputs_each), y.tensor, rows_each);
+    if tile == Tile::Lane {
+        return vec![dispatch(&MATMUL_LANE, tile.constants(), tiles)];
     }
+    let few = Grid::new(outputs.div_ceil(matmul_few::outputs_each(team)), y.tensor, FEW_ROWS);
+    let few = dispatch(&MATMUL_FEW, matmul_few::constants(team), Grid { reach: Reach::Few, ..few });
+    if rows <= FEW_ROWS {
+        return vec![few];
+    }
+    let kernel = if tile == tile.in_full() { &MATMUL } else { &MATMUL_HALF };
+    vec![few, dispatch(kernel, tile.constants(), Grid { reach: Reach::Many, ..tiles })]
 }
 
 /// The same, plainly. `row(o, values)` decodes row `o` of the matrix; an empty `bias` is none.

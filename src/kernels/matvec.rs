@@ -1,22 +1,42 @@
-//! One row times a matrix in any format, with the norm before it and what follows it: the steps that carry the time when
-//! tokens are made one by one.
+//! One row times a matrix in any format, with the norm before it and what follows it: the steps that carry the time
+//! when tokens are made one by one.
 //!
-//! A team of lanes takes four rows of the matrix. How many lanes make a team is what differs by adapter: GPUs like 8 to 32
-//! that read neighbouring blocks, software rasterisers one, which needs no barrier. Where there are subgroups a team can be
-//! a workgroup that adds up by them: two barriers, and one round of shared memory for what spans subgroups, whatever
-//! their size.
+//! A team of lanes takes four rows of the matrix. How many lanes make a team is what differs by adapter: GPUs like 8 to
+//! 32 that read neighbouring blocks, software rasterisers one, which needs no barrier.
 //!
-//! | team | lanes of a workgroup | rows of it | barriers, past a layer norm's | shared memory for sums |
+//! `matvec`, `matvec_gated` and `matvec_heads` are one loop, `shaders/lib/multiply.wgsl`, in workgroups of 64 lanes. By
+//! team:
+//!
+//! | lanes of a team | rows of a workgroup | workgroups for 2,048 rows | bytes of inputs for each of q4 weights | barriers |
 //! | --- | --- | --- | --- | --- |
-//! | 1 | 16 | 128 | 0 | none |
-//! | 16 | 64 | 16 | 5 | 1.3 KiB |
-//! | 32 | 64 | 8 | 6 | 1.3 KiB |
-//! | subgroups 32 | 32 | 4 | 2 | 0.6 KiB |
-//! | subgroups 64 | 64 | 4 | 2 | 1.3 KiB |
+//! | 4 | 64 | 32 | 0.1 | 3 |
+//! | 8 | 32 | 64 | 0.2 | 4 |
+//! | 16 | 16 | 128 | 0.4 | 5 |
+//! | 32 | 8 | 256 | 0.8 | 6 |
+//! | 64 | 4 | 512 | 1.6 | 7 |
+//! | subgroups 32, in workgroups of 32 | 4 | 512 | 1.6 | 2 |
+//! | subgroups 64 | 4 | 512 | 1.6 | 2 |
 //!
-//! Evidence: in llama.cpp on an M2 subgroups gave 2 % over shared memory, so the latter is where adapters begin; the fastest
-//! published decoding on Apple has workgroups of 32 with 4 rows by subgroups. On llvmpipe, whose subgroups of 8 are code
-//! like any other, they take up to twice as long as teams through shared memory.
+//! - Bound: by reading weights. A block of four rows is 128 multiply-adds: 1.6 for each byte of q4 (80), 0.9 of q8
+//!   (136), 0.5 of f16 (256), with some three operations to decode each of q4's and q8's; devices do 18 (Apple's M2) to
+//!   29 (an RTX 4070) multiply-adds while they read a byte. Inputs come from the caches, once for each workgroup.
+//! - Registers: 32 inputs, 4 sums, 8 of norms, 4 to 16 of a block: some 64. At 64 an NVIDIA multiprocessor holds 16
+//!   workgroups, an AMD SIMD 16 waves of 32.
+//! - Shared memory: 1.25 KiB for sums and squares, and 1 KiB more with a layer norm: never what limits occupancy. A
+//!   workgroup is two warps of 32 or a wave of 64; teams up to 32 stay within a warp, of 64 within a wave.
+//! - Banks: sums of 16 bytes stand side by side, in halves that are read and written by neighbours: no conflicts.
+//! - Coalescing: neighbours read neighbouring blocks: of q4 16 bytes each, a team of 16 256 in one go, and 4 of scales;
+//!   of q8 and f16 two or four such words, every second or fourth, whose lines are used up by the next loads. The same
+//!   of inputs, eight words of 128 bytes, from the cache of level 1: what teams of one workgroup read alike.
+//! - Subgroups: a workgroup that adds up by them has two barriers and one round of shared memory (0.6 KiB for 32 lanes,
+//!   1.3 for 64) for what spans subgroups, whatever their size. On llvmpipe, whose subgroups of 8 are code like any
+//!   other, they take up to twice as long as teams through shared memory.
+//! - Norms: a root mean square's scale is applied to the sums, so it costs a multiply-add for each input; a layer norm
+//!   reads the row twice more and has four barriers.
+//! - Evidence: Apple: four rows a group beat one by a third, eight lost 5 % to registers; 32 to 64 lanes a row beat
+//!   128; subgroups gave 2 % over shared memory. NVIDIA: ONNX Runtime's 32 lanes a row gave a tenth more than 8. Intel:
+//!   16 lanes. AMD: waves of 32 or 64, nothing published by team. Adreno (waves of 64 and 128) and Mali (16): nothing
+//!   published either; small teams are a guess.
 
 use super::tuning::{Choice, Features};
 use super::{Binding::*, CacheFormat, Constants, Dispatch, Grid, Kernel, Resource, pointwise, stride};
@@ -120,7 +140,7 @@ impl Team {
         fitting.max_by_key(|team| team.lanes()).or(of_kind.next()).unwrap_or(self)
     }
 
-    fn lanes(self) -> u32 {
+    pub(super) fn lanes(self) -> u32 {
         match self {
             Team::T1 => 1,
             Team::T4 => 4,

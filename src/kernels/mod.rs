@@ -20,6 +20,7 @@ pub mod heads;
 pub mod last_row;
 pub mod layer_norm;
 pub mod matmul;
+pub mod matmul_few;
 pub mod matvec;
 pub mod pointwise;
 pub mod probe;
@@ -79,6 +80,8 @@ pub const ALL: &[&Kernel] = &[
     &last_row::KERNEL,
     &layer_norm::KERNEL,
     &matmul::MATMUL,
+    &matmul_few::MATMUL_FEW,
+    &matmul::MATMUL_HALF,
     &matmul::MATMUL_LANE,
     &matvec::MATVEC,
     &matvec::MATVEC_GATED,
@@ -108,6 +111,8 @@ const LIBRARY: &[(&str, &str)] = &[
     ("attend", include_str!("../../shaders/lib/attend.wgsl")),
     ("cached", include_str!("../../shaders/lib/cached.wgsl")),
     ("cells", include_str!("../../shaders/lib/cells.wgsl")),
+    ("element_f16", include_str!("../../shaders/lib/element_f16.wgsl")),
+    ("element_f32", include_str!("../../shaders/lib/element_f32.wgsl")),
     ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
     ("leaders", include_str!("../../shaders/lib/leaders.wgsl")),
     ("live", include_str!("../../shaders/lib/live.wgsl")),
@@ -115,6 +120,7 @@ const LIBRARY: &[(&str, &str)] = &[
     ("narrow", include_str!("../../shaders/lib/narrow.wgsl")),
     ("norm", include_str!("../../shaders/lib/norm.wgsl")),
     ("philox", include_str!("../../shaders/lib/philox.wgsl")),
+    ("products", include_str!("../../shaders/lib/products.wgsl")),
     ("reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("rotate", include_str!("../../shaders/lib/rotate.wgsl")),
     ("sampling", include_str!("../../shaders/lib/sampling.wgsl")),
@@ -126,6 +132,7 @@ const LIBRARY: &[(&str, &str)] = &[
     ("splits", include_str!("../../shaders/lib/splits.wgsl")),
     ("team", include_str!("../../shaders/lib/team.wgsl")),
     ("team_subgroups", include_str!("../../shaders/lib/team_subgroups.wgsl")),
+    ("tiles", include_str!("../../shaders/lib/tiles.wgsl")),
     ("together", include_str!("../../shaders/lib/together.wgsl")),
     ("wide", include_str!("../../shaders/lib/wide.wgsl")),
 ];
@@ -149,6 +156,11 @@ impl Kernel {
     /// Whether the kernel multiplies packed i8 by packed i8.
     fn multiplies_packed(&self) -> bool {
         self.says("dot4I8Packed(")
+    }
+
+    /// Whether the kernel computes with halves, for which a device needs `shader-f16`.
+    pub fn needs_halves(&self) -> bool {
+        self.source.lines().any(|line| line == "enable f16;")
     }
 
     /// Whether a word stands in the kernel's file or in one that it imports from the library.

@@ -1,5 +1,6 @@
 //! A manifest -> the model family, and every weight's place on the device; then weights through to there.
 
+use super::chunks::LEAST_ROWS;
 use super::{CachePrecision, LoadOptions};
 use crate::format::Format;
 use crate::fuse::fuse;
@@ -7,7 +8,7 @@ use crate::intake::{Intake, Wanted};
 use crate::kernels::CacheFormat;
 use crate::manifest::Manifest;
 use crate::models::{self, Family, ModelShape};
-use crate::plan::{CacheShape, Output, Plan};
+use crate::plan::{CacheShape, Output, Plan, Slots};
 use crate::weights::{Catalogue, Layout, Precision, Shape, Sink, Spec, WeightId};
 use crate::{Error, Result};
 use std::collections::HashMap;
@@ -136,7 +137,13 @@ impl Assembly {
 
     /// The pass of one row that gives the next token, and the pass of many that takes a prompt.
     pub(super) fn plans(&self) -> Result<[Plan; 2]> {
-        Ok([self.plan(1, Output::Last)?, self.plan(self.prompt_rows(), Output::Last)?])
+        let mut rows = MOST_PROMPT_ROWS.min(self.context);
+        let mut prompt = self.plan(rows, Output::Last)?;
+        while tensor_bytes(&prompt) > PROMPT_BYTES && rows > self.prompt_rows() {
+            rows = (rows / 2).max(self.prompt_rows());
+            prompt = self.plan(rows, Output::Last)?;
+        }
+        Ok([self.plan(1, Output::Last)?, prompt])
     }
 
     /// A pass over the weights, once the constants stand beside them.
@@ -144,24 +151,34 @@ impl Assembly {
         Ok(fuse(&self.family.plan(&self.catalogue, self.context, rows, output)?, &self.catalogue))
     }
 
-    /// Rows of a prompt that one submit takes: fewer of a large model.
+    /// Rows of a prompt that the first submit takes, before anything is known of the device: fewer of a large model.
     pub(super) fn prompt_rows(&self) -> u32 {
         let values = |layout: &Layout| u64::from(layout.outputs) * u64::from(layout.inputs);
         let row_work: u64 = self.catalogue.iter().map(|(_, layout)| values(layout)).sum();
-        let fitting = (SUBMIT_WORK / row_work.max(1)).clamp(LEAST_PROMPT_ROWS, MOST_PROMPT_ROWS) as u32;
+        let fitting = (SUBMIT_WORK / row_work.max(1)).clamp(LEAST_ROWS.into(), FIRST_PROMPT_ROWS) as u32;
         fitting.min(self.context)
     }
 }
 
-/// Rows of a prompt that are run at once: enough to read each weight seldom.
-const MOST_PROMPT_ROWS: u64 = 64;
+/// Rows of a prompt that are run at once, on a device that is quick: past some hundred, a weight that is read once more
+/// for each of so many rows is not what takes the time.
+const MOST_PROMPT_ROWS: u32 = 256;
 
-/// Fewer would leave most of a device idle.
-const LEAST_PROMPT_ROWS: u64 = 16;
+/// Bytes that the tensors of so many rows may take; of a larger model there are fewer rows. 256 rows of a model of 1B take
+/// 34 MB, as many of 8B twice that.
+const PROMPT_BYTES: u64 = 64 << 20;
 
-/// Multiplications in one submit: it should end well before a driver gives up on it, and an answer that is given up
+/// Rows of a prompt that are run at once while it is not known how quick a device is.
+const FIRST_PROMPT_ROWS: u64 = 64;
+
+/// Multiplications in such a submit: it should end well before a driver gives up on it, and an answer that is given up
 /// ends no sooner.
 const SUBMIT_WORK: u64 = 1 << 36;
+
+/// Bytes of the tensors between a pass's steps.
+pub(super) fn tensor_bytes(plan: &Plan) -> u64 {
+    Slots::new(plan).lengths.iter().map(|values| *values as u64 * size_of::<f32>() as u64).sum()
+}
 
 fn width(name: &str, values: usize) -> Result<u32> {
     u32::try_from(values).map_err(|_| Error::Memory(format!("{name}: a table of {values} values is too large")))

@@ -1,6 +1,7 @@
 //! A loaded model: tokens in, scores of the next token out, over a cache that remembers what stands in it.
 
 use super::assembly::{Assembly, FormatUse};
+use super::chunks::Chunks;
 use super::pace::Pace;
 use super::text::Text;
 use crate::executor::{AdapterInfo, Counts, Executor, Prepared, Readback};
@@ -22,9 +23,9 @@ pub struct Model {
     notice: Option<String>,
     /// One row: the next token.
     decode: Prepared,
-    /// Up to `prompt_rows` rows of a prompt.
+    /// Some rows of a prompt, as many as `chunks` says.
     prompt: Prepared,
-    prompt_rows: u32,
+    chunks: Chunks,
     /// The same with scores for every row, and its rows; made when it is first needed.
     scoring: Option<(Prepared, u32)>,
     /// The tokens whose keys and values stand in the cache, by position.
@@ -68,7 +69,7 @@ impl Model {
         notice: Option<String>,
     ) -> Result<Model> {
         let [decode, prompt] = assembly.plans()?;
-        let prompt_rows = prompt.rows;
+        let chunks = Chunks::new(assembly.prompt_rows(), prompt.rows);
         let decode = executor.prepare(&decode, &assembly.catalogue)?;
         let prompt = executor.prepare(&prompt, &assembly.catalogue)?;
         Ok(Model {
@@ -78,7 +79,7 @@ impl Model {
             notice,
             decode,
             prompt,
-            prompt_rows,
+            chunks,
             scoring: None,
             cached: Vec::new(),
             turn: None,
@@ -158,9 +159,12 @@ impl Model {
     pub(super) fn advance(&mut self, tokens: &[u32]) -> Result<usize> {
         let start = self.reusable(tokens);
         let left = tokens.len() - start;
-        let (pass, most) = if left == 1 { (self.decode, 1) } else { (self.prompt, self.prompt_rows as usize) };
+        let (pass, most) = if left == 1 { (self.decode, 1) } else { (self.prompt, self.chunks.rows() as usize) };
         let rows = left.min(most);
         let readback = if rows == left { Readback::Choice } else { Readback::Nothing };
+        if rows < left {
+            self.chunks.begin(rows as u32);
+        }
         self.run(pass, start, &tokens[start..start + rows], readback)?;
         if rows == left {
             self.flights.push_back(0);
@@ -246,14 +250,16 @@ impl Model {
         (&mut self.executor, if rows == 1 { self.decode } else { self.prompt })
     }
 
-    /// Tokens that a pass over a prompt takes at once.
+    /// Tokens that a pass over a prompt takes at once, before it is known how quick the device is.
     pub fn prompt_rows(&self) -> u32 {
-        self.prompt_rows
+        self.assembly.prompt_rows()
     }
 
     /// Waits until the device has done what was given to it.
     pub(super) async fn settle(&mut self) -> Result<()> {
-        self.executor.settle().await
+        self.executor.settle().await?;
+        self.chunks.end();
+        Ok(())
     }
 
     /// Says how tokens are chosen from now on, after `prompt` and `generated`.
@@ -293,7 +299,7 @@ impl Model {
             return Ok(scoring);
         }
         let row_bytes = u64::from(self.shape().vocab) * size_of::<f32>() as u64;
-        let rows = (self.executor.binding_limit() / row_bytes).clamp(1, u64::from(self.prompt_rows)) as u32;
+        let rows = (self.executor.binding_limit() / row_bytes).clamp(1, u64::from(self.prompt_rows())) as u32;
         let plan = self.assembly.plan(rows, Output::All)?;
         let scoring = (self.executor.prepare(&plan, &self.assembly.catalogue)?, rows);
         self.scoring = Some(scoring);

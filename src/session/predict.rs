@@ -11,7 +11,7 @@
 //!
 //! since a dispatch waits for the one before it, and moves bytes while it computes. Each share and gap is a range, from what
 //! engines on WebGPU were seen to reach to the best that any was; [`gpus`] says by whom. So is the answer. A prompt is
-//! taken in chunks of as many rows as on a device.
+//! taken in chunks of as many rows as on a device that is quick.
 //!
 //! What the model leaves out: how well a small matrix fills a large GPU, clocks that fall under load, and the browser's own
 //! work beside ours. Whoever has such a GPU can measure it: `oriel bench --json`, or the benchmark's page.
@@ -167,8 +167,8 @@ impl Model {
             Ok(Pass { works, weight_bytes, cache_bytes: position_bytes * u64::from(position + rows) })
         };
         let token = pass(&assembly.plan(1, Output::Last)?, 1, position)?;
-        let rows = assembly.prompt_rows();
-        let plan = assembly.plan(rows, Output::Last)?;
+        let [_, plan] = assembly.plans()?;
+        let rows = plan.rows;
         let chunks = (0..PROMPT).step_by(rows as usize).map(|first| pass(&plan, rows.min(PROMPT - first), first));
         Ok(Passes { token, prompt: chunks.collect::<Result<_>>()? })
     }
@@ -208,7 +208,7 @@ mod tests {
         let matmuls: u64 = token.works.iter().map(|work| work.weights).sum();
         assert_eq!(matmuls, weights);
         let rows: u32 = PROMPT.div_ceil(prompt.len() as u32);
-        assert!((16..=64).contains(&rows), "{} chunks", prompt.len());
+        assert!((16..=256).contains(&rows), "{} chunks", prompt.len());
     }
 
     #[test]

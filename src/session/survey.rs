@@ -1,14 +1,14 @@
 //! The heads of a model's files -> what it is and what it would take, without its weights and without a device.
 
 use super::LoadOptions;
-use super::assembly::{Assembly, FormatUse};
+use super::assembly::{Assembly, FormatUse, tensor_bytes};
 use super::files::Found;
 use super::incoming::Incoming;
 use super::text::Text;
 use crate::kernels::{CACHE_TILE, CacheFormat};
 use crate::manifest::{Manifest, TensorEntry};
 use crate::models::ModelShape;
-use crate::plan::{CacheShape, Plan, Slots};
+use crate::plan::CacheShape;
 use crate::weights::{Layout, Sink, WeightId};
 use crate::{Result, gguf};
 
@@ -137,7 +137,7 @@ impl Survey {
             weight_bytes,
             cache: assembly.cache_format(),
             cache_bytes,
-            gpu_bytes: weight_bytes + cache_bytes + plans.iter().map(scratch_bytes).sum::<u64>(),
+            gpu_bytes: weight_bytes + cache_bytes + plans.iter().map(tensor_bytes).sum::<u64>(),
         })
     }
 }
@@ -149,11 +149,6 @@ pub(super) fn planned(manifest: &Manifest, options: LoadOptions, binding_limit: 
     assembly.make_room(manifest, &|_| true, binding_limit, &mut numbers)?;
     assembly.add_constants(binding_limit, &mut numbers)?;
     Ok(assembly)
-}
-
-/// Bytes of the tensors between a pass's steps.
-fn scratch_bytes(plan: &Plan) -> u64 {
-    Slots::new(plan).lengths.iter().map(|values| *values as u64 * size_of::<f32>() as u64).sum()
 }
 
 /// Numbers weights as a device would, and holds none.

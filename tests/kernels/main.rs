@@ -125,9 +125,16 @@ impl Bench {
 /// The largest of rounding differences that reordered f32 sums may show, relative to the largest value.
 const TOLERANCE: f32 = 2e-5;
 
-fn agree(what: &str, (apart, greatest): (f32, f32)) {
+/// The same where products are of halves: each factor is rounded to 11 bits.
+const HALVES_TOLERANCE: f32 = 1.0 / 1024.0;
+
+fn agree(what: &str, found: (f32, f32)) {
+    agree_within(TOLERANCE, what, found);
+}
+
+fn agree_within(tolerance: f32, what: &str, (apart, greatest): (f32, f32)) {
     assert!(greatest > 0.0, "{what}: the reference is all zeros");
-    assert!(apart <= TOLERANCE * greatest.max(1.0), "{what}: {apart} apart, values up to {greatest}");
+    assert!(apart <= tolerance * greatest.max(1.0), "{what}: {apart} apart, values up to {greatest}");
 }
 
 const NO_CACHE: CacheShape = CacheShape { layers: 0, kv_heads: 1, head_width: 2, context: 4096 };

@@ -1,6 +1,6 @@
 //! Matrices times one row and several, in every format, team and tile, against the reference.
 
-use crate::{Bench, NO_CACHE, SMALL_BINDING, agree, plan};
+use crate::{Bench, HALVES_TOLERANCE, NO_CACHE, SMALL_BINDING, TOLERANCE, agree, agree_within, plan};
 use oriel::executor::Readback;
 use oriel::format::Format;
 use oriel::fuse::fuse;
@@ -16,13 +16,39 @@ fn tuned(tuning: Tuning, binding_limit: Option<u64>) -> Bench {
     Bench::with(GpuOptions { tuning: Some(tuning), binding_limit })
 }
 
+/// Those that the adapter can take.
+fn tiles() -> impl Iterator<Item = Tile> {
+    let features = tuned(Tuning::default(), None).executors[0].features();
+    Tile::ALL.iter().copied().filter(move |tile| tile.is_available(features))
+}
+
+/// A value beyond the largest half is taken for that one.
+#[test]
+fn large_inputs_of_halves_stay_finite() {
+    for tile in tiles().filter(|tile| tile.name().ends_with("f16")) {
+        let mut bench = tuned(Tuning::default().with_tile(tile), None);
+        let matrix = bench.matrix(Format::F16, 5, 32);
+        let (plan, x, y) = plan(&bench, 9, NO_CACHE, 32, |p, x| p.matmul("y", x, matrix));
+        let prepared = bench.prepare(&plan);
+        let results = [1e6f32, 65504.0].map(|value| {
+            let gpu = &mut bench.executors[0];
+            gpu.write_tensor(prepared[0], x.tensor, &[value; 32 * 9]);
+            gpu.run(prepared[0], &[0; 9], 0, Readback::Nothing).unwrap();
+            block_on(gpu.read_tensor(prepared[0], y.tensor)).unwrap()
+        });
+        assert!(results[0].iter().all(|value| value.is_finite() && *value != 0.0));
+        assert_eq!(results[0], results[1], "{tile:?}");
+    }
+}
+
 /// Rows in use around the edges of tiles, of a plan with room for more.
 const ROWS: [u32; 19] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 31, 32, 33, 63, 64, 65, 128, 129];
 
 #[test]
 fn several_rows_in_every_format_and_tile() {
-    for &tile in Tile::ALL {
+    for tile in tiles() {
         let mut bench = tuned(Tuning::default().with_tile(tile), Some(SMALL_BINDING));
+        let halves = tile.name().ends_with("f16");
         for format in Format::ALL {
             // The widest matrix is there for its parts.
             for (outputs, inputs, room, used) in
@@ -33,12 +59,57 @@ fn several_rows_in_every_format_and_tile() {
                 let prepared = bench.prepare(&plan);
                 for &rows in used {
                     let what = format!("{} {format:?} {outputs} x {inputs}, {rows} rows", tile.name());
-                    agree(&what, bench.apart_of(prepared, &plan, &[x], y, rows, 0));
+                    let tolerance = if halves && format != Format::F32 { HALVES_TOLERANCE } else { TOLERANCE };
+                    agree_within(tolerance, &what, bench.apart_of(prepared, &plan, &[x], y, rows, 0));
                 }
             }
         }
         let parts = bench.catalogue.iter().map(|(_, layout)| layout.parts.len()).max();
         assert!(parts > Some(1), "a matrix in several parts is covered");
+    }
+}
+
+/// Teams of every size, from one row to as many as they take and one more; a plan that has room for no more, too.
+#[test]
+fn few_rows_in_every_format_and_team() {
+    for &team in Team::ALL {
+        let mut bench = tuned(Tuning::default().with_team(team), Some(SMALL_BINDING));
+        for format in Format::ALL {
+            for (outputs, inputs, room, used) in
+                [(3, 33, 9, &[1, 2, 3, 4, 5, 6, 7, 8, 9][..]), (127, 300, 9, &[3, 8, 9]), (600, 64, 8, &[2, 7, 8])]
+            {
+                let (matrix, bias) = (bench.matrix(format, outputs, inputs), bench.vector(outputs));
+                let (plan, x, y) = plan(&bench, room, NO_CACHE, inputs, |p, x| {
+                    let y = p.matmul("y", x, matrix);
+                    p.bias("biased", y, Some(bias))
+                });
+                let plan = fuse(&plan, &bench.catalogue);
+                let prepared = bench.prepare(&plan);
+                for &rows in used {
+                    let what = format!("{team:?} {format:?} {outputs} x {inputs}, {rows} rows of {room}");
+                    agree(&what, bench.apart_of(prepared, &plan, &[x], y, rows, 0));
+                }
+            }
+        }
+    }
+}
+
+/// A run of few rows and one of many are each one dispatch, in every tile.
+#[test]
+fn rows_are_multiplied_once() {
+    for tile in tiles() {
+        let mut bench = tuned(Tuning::default().with_tile(tile), None);
+        let matrix = bench.matrix(Format::Q8, 40, 64);
+        let (plan, x, _) = plan(&bench, 40, NO_CACHE, 64, |p, x| p.matmul("y", x, matrix));
+        let prepared = bench.prepare(&plan)[0];
+        let gpu = &mut bench.executors[0];
+        gpu.write_tensor(prepared, x.tensor, &[0.0; 64]);
+        for rows in [1, 2, 8, 9, 40] {
+            let before = gpu.counts().dispatches;
+            gpu.run(prepared, &vec![0; rows], 0, Readback::Nothing).unwrap();
+            assert_eq!(gpu.counts().dispatches - before, 1, "{tile:?}, {rows} rows");
+        }
+        block_on(gpu.settle()).unwrap();
     }
 }
 
