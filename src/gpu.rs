@@ -17,6 +17,7 @@ pub use device::GpuOptions;
 pub use flights::{DEPTH, MOST_TOKENS};
 
 use crate::executor::{AdapterInfo, Counts, Prepared, Readback, check_tokens, nothing_was_run};
+use crate::kernels::tuning::Features;
 use crate::kernels::{CacheFormat, Tuning, choose};
 use crate::plan::{CacheShape, Live, Plan, Tensor};
 use crate::sampler::{Chosen, Options};
@@ -72,6 +73,11 @@ impl Gpu {
     /// What computes.
     pub fn adapter(&self) -> AdapterInfo {
         AdapterInfo { variants: self.tuning.summary(), ..self.device.info() }
+    }
+
+    /// What choices may need.
+    pub fn features(&self) -> Features {
+        self.device.features()
     }
 
     /// Greatest number of bytes in one binding.

@@ -2,7 +2,7 @@
 
 use crate::executor::{AdapterInfo, Counts};
 use crate::kernels::Tuning;
-use crate::kernels::tuning::Vendor;
+use crate::kernels::tuning::{Features, Vendor};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -150,6 +150,12 @@ impl Device {
         }
         let AdapterInfo { name, driver, .. } = self.info();
         Vendor::of(&format!("{name} {driver}"), self.adapter.vendor)
+    }
+
+    /// What it was opened with.
+    pub fn features(&self) -> Features {
+        let has = |feature| self.raw.features().contains(feature);
+        Features { f16: has(wgpu::Features::SHADER_F16), subgroups: has(wgpu::Features::SUBGROUP) }
     }
 
     /// Whether passes can be timed on the device's own clock.

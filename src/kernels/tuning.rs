@@ -24,6 +24,20 @@ pub trait Choice: Copy + PartialEq + Debug + 'static {
 
     /// Tunings are kept and forced by it: it stays what it is.
     fn name(self) -> &'static str;
+
+    /// Whether a device with these features can take it.
+    fn is_available(self, _features: Features) -> bool {
+        true
+    }
+}
+
+/// What a device has beyond WebGPU's defaults, as far as a choice may need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Features {
+    /// Halves in shaders.
+    pub f16: bool,
+    /// Lanes of a subgroup see each other's values.
+    pub subgroups: bool,
 }
 
 /// The kinds of steps that can be carried out in several ways.
