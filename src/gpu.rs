@@ -7,6 +7,7 @@
 mod choosing;
 mod device;
 mod flights;
+mod measure;
 mod pipelines;
 mod prepared;
 mod probe;
@@ -17,7 +18,6 @@ pub use device::GpuOptions;
 pub use flights::{DEPTH, MOST_TOKENS};
 
 use crate::executor::{AdapterInfo, Counts, Prepared, Readback, check_tokens, nothing_was_run};
-use crate::kernels::tuning::Features;
 use crate::kernels::{CacheFormat, Tuning, choose};
 use crate::plan::{CacheShape, Live, Plan, Tensor};
 use crate::sampler::{Chosen, Options};
@@ -75,11 +75,6 @@ impl Gpu {
         AdapterInfo { variants: self.tuning.summary(), ..self.device.info() }
     }
 
-    /// What choices may need.
-    pub fn features(&self) -> Features {
-        self.device.features()
-    }
-
     /// Greatest number of bytes in one binding.
     pub fn binding_limit(&self) -> u64 {
         self.device.binding_limit()
@@ -103,11 +98,20 @@ impl Gpu {
             return Err(Error::Option(format!("a plan of {} rows; at most {MOST_ROWS}", plan.rows)));
         }
         self.prepare_choosing(plan)?;
-        let mut lowered = prepared::lower(self, plan, catalogue)?;
-        let full = self.choosing.as_ref().is_some_and(|choosing| choosing.full);
-        lowered.choose_by(&self.device, &mut self.pipelines, full);
+        let lowered = self.lower(plan, catalogue)?;
         self.prepared.push(lowered);
         Ok(Prepared(self.prepared.len() - 1))
+    }
+
+    fn lower(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Lowered> {
+        let mut lowered = prepared::lower(self, plan, catalogue)?;
+        let full = self.choosing.as_ref().is_some_and(|choosing| choosing.full);
+        // A browser compiles beside us, most of it while weights still come: no answer is to wait for it.
+        if cfg!(target_arch = "wasm32") {
+            lowered.choose_by(&self.device, &mut self.pipelines, !full);
+        }
+        lowered.choose_by(&self.device, &mut self.pipelines, full);
+        Ok(lowered)
     }
 
     /// Makes what choosing takes, once for all plans.

@@ -4,10 +4,12 @@ use super::assembly::{Assembly, FormatUse};
 use super::pace::Pace;
 use super::text::Text;
 use crate::executor::{AdapterInfo, Counts, Executor, Prepared, Readback};
+use crate::kernels::tuning::Measured;
 use crate::models::ModelShape;
 use crate::plan::Output;
 use crate::sampler::{Chosen, Options};
 use crate::{Error, Result};
+use serde_json::Value;
 use std::collections::VecDeque;
 
 /// A model on a device, ready to run. Dropping it frees what it holds there.
@@ -19,11 +21,9 @@ pub struct Model {
     assembly: Assembly,
     text: Text,
     notice: Option<String>,
-    /// One row: the next token.
-    decode: Prepared,
-    /// Up to `prompt_rows` rows of a prompt.
-    prompt: Prepared,
-    prompt_rows: u32,
+    passes: Passes,
+    /// What was measured when it was loaded.
+    tuned: Vec<Measured>,
     /// The same with scores for every row, and its rows; made when it is first needed.
     scoring: Option<(Prepared, u32)>,
     /// The tokens whose keys and values stand in the cache, by position.
@@ -35,6 +35,27 @@ pub struct Model {
     /// Submits on their way: how many tokens each runs that are not in `cached` yet.
     flights: VecDeque<usize>,
     pub(super) pace: Pace,
+}
+
+/// The passes over the weights, ready to run.
+#[derive(Clone, Copy)]
+pub(super) struct Passes {
+    /// One row: the next token.
+    decode: Prepared,
+    /// Up to `prompt_rows` rows of a prompt.
+    prompt: Prepared,
+    prompt_rows: u32,
+}
+
+impl Passes {
+    /// Builds them, and all that running them needs, on a device that has the cache and room for all weights.
+    pub(super) fn prepare(executor: &mut Executor, assembly: &Assembly) -> Result<Passes> {
+        let [decode, prompt] = assembly.plans()?;
+        let prompt_rows = prompt.rows;
+        let decode = executor.prepare(&decode, &assembly.catalogue)?;
+        let prompt = executor.prepare(&prompt, &assembly.catalogue)?;
+        Ok(Passes { decode, prompt, prompt_rows })
+    }
 }
 
 /// What a model is and what it takes.
@@ -57,32 +78,27 @@ pub struct Info {
 }
 
 impl Model {
-    /// Builds the passes over the weights and prepares all that running them needs, on a device that has the cache.
-    pub(super) fn assemble(
-        mut executor: Executor,
-        assembly: Assembly,
-        text: Text,
+    /// What has come together, on the device that has it all.
+    pub(super) fn new(
+        executor: Executor,
+        (assembly, text): (Assembly, Text),
+        passes: Passes,
         notice: Option<String>,
-    ) -> Result<Model> {
-        let [decode, prompt] = assembly.plans()?;
-        let prompt_rows = prompt.rows;
-        let decode = executor.prepare(&decode, &assembly.catalogue)?;
-        let prompt = executor.prepare(&prompt, &assembly.catalogue)?;
-        Ok(Model {
+    ) -> Model {
+        Model {
             executor,
             assembly,
             text,
             notice,
-            decode,
-            prompt,
-            prompt_rows,
+            passes,
+            tuned: Vec::new(),
             scoring: None,
             cached: Vec::new(),
             turn: None,
             last: None,
             flights: VecDeque::new(),
             pace: Pace::default(),
-        })
+        }
     }
 
     /// What the model is and what it takes.
@@ -96,6 +112,35 @@ impl Model {
             adapter: self.executor.adapter(),
             notice: self.notice.clone(),
         }
+    }
+
+    /// Which kernels are taken, as JSON, to be kept and handed to [`Loading::tune`](super::Loading::tune) another time; none
+    /// where the processor computes.
+    pub fn tuning(&self) -> Option<Value> {
+        self.executor.tuning()
+    }
+
+    /// What was measured to choose them when the model was loaded; nothing where all was known.
+    pub fn tuned(&self) -> &[Measured] {
+        &self.tuned
+    }
+
+    /// Times every way to carry out every kind of step and shape, and takes the best: this may take minutes where some are
+    /// slow. What stood in the cache is forgotten.
+    ///
+    /// # Errors
+    /// `Unsupported` on the processor; `Lost` where the device did not survive it.
+    pub async fn tune(&mut self) -> Result<&[Measured]> {
+        self.measure(None).await?;
+        Ok(&self.tuned)
+    }
+
+    /// Times what is not known yet, for so many seconds or to the end.
+    pub(super) async fn measure(&mut self, budget_s: Option<f64>) -> Result<()> {
+        self.land().await?;
+        self.forget();
+        self.tuned = self.executor.tune(&self.assembly.catalogue, budget_s).await?;
+        Ok(())
     }
 
     /// The sizes of the model.
@@ -154,7 +199,8 @@ impl Model {
     pub(super) fn advance(&mut self, tokens: &[u32]) -> Result<usize> {
         let start = self.reusable(tokens);
         let left = tokens.len() - start;
-        let (pass, most) = if left == 1 { (self.decode, 1) } else { (self.prompt, self.prompt_rows as usize) };
+        let (pass, most) =
+            if left == 1 { (self.passes.decode, 1) } else { (self.passes.prompt, self.passes.prompt_rows as usize) };
         let rows = left.min(most);
         let readback = if rows == left { Readback::Choice } else { Readback::Nothing };
         self.run(pass, start, &tokens[start..start + rows], readback)?;
@@ -182,7 +228,7 @@ impl Model {
     /// Goes on from the last token that was or will be chosen: `count` more, without waiting for it.
     pub(super) fn go_on(&mut self, count: u32) -> Result<()> {
         let position = self.cached.len() + self.flights.iter().sum::<usize>();
-        let ran = self.executor.chain(self.decode, position as u32, count);
+        let ran = self.executor.chain(self.passes.decode, position as u32, count);
         if ran.is_err() {
             self.cached.clear();
         }
@@ -239,12 +285,12 @@ impl Model {
     /// The device, and the pass that takes so many tokens: for measurements, which leave nothing of use in the cache.
     pub(super) fn measured(&mut self, rows: u32) -> (&mut Executor, Prepared) {
         self.forget();
-        (&mut self.executor, if rows == 1 { self.decode } else { self.prompt })
+        (&mut self.executor, if rows == 1 { self.passes.decode } else { self.passes.prompt })
     }
 
     /// Tokens that a pass over a prompt takes at once.
     pub fn prompt_rows(&self) -> u32 {
-        self.prompt_rows
+        self.passes.prompt_rows
     }
 
     /// Waits until the device has done what was given to it.
@@ -289,7 +335,7 @@ impl Model {
             return Ok(scoring);
         }
         let row_bytes = u64::from(self.shape().vocab) * size_of::<f32>() as u64;
-        let rows = (self.executor.binding_limit() / row_bytes).clamp(1, u64::from(self.prompt_rows)) as u32;
+        let rows = (self.executor.binding_limit() / row_bytes).clamp(1, u64::from(self.passes.prompt_rows)) as u32;
         let plan = self.assembly.plan(rows, Output::All)?;
         let scoring = (self.executor.prepare(&plan, &self.assembly.catalogue)?, rows);
         self.scoring = Some(scoring);
