@@ -20,8 +20,8 @@ const HUB = "https://huggingface.co";
 export async function load(source: Source, options?: LoadOptions): Promise<Model> {
   const { signal, onProgress, hub = HUB, revision = "main", ...rest } = loadOptions(options);
   throwIfAborted(signal);
-  const { device = "auto", precision = "auto", context } = rest;
-  const engineOptions: EngineOptions = { device, precision, ...(context === undefined ? {} : { context }) };
+  const { device = "auto", precision = "auto", tuning = "auto", context } = rest;
+  const engineOptions: EngineOptions = { device, precision, tuning, ...(context === undefined ? {} : { context }) };
   const files = await wanted(source, {
     base: globalThis.document?.baseURI ?? location.href,
     hub: String(hub),

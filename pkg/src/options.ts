@@ -2,6 +2,7 @@
 // Ranges are the core's to check, so that they stand in one place.
 
 import { OrielError } from "./errors.js";
+import type { Tuning } from "./tunings.js";
 
 /** How a model is loaded. */
 export interface LoadOptions {
@@ -15,6 +16,11 @@ export interface LoadOptions {
   context?: number | undefined;
   /** What float matrices become at load; `auto` keeps a quantised file's own and takes f16 otherwise. */
   precision?: "auto" | "f32" | "f16" | "q8" | "q4" | undefined;
+  /**
+   * How the GPU's kernels are chosen: `auto` measures them at the first load on an adapter, for about a second, and has the
+   * browser keep that; `start` takes what adapters of this kind begin with; an object, what `model.tuning` was elsewhere.
+   */
+  tuning?: "auto" | "start" | Tuning | undefined;
   /** The address that answers `hf:` names; default `https://huggingface.co`. */
   hub?: string | URL | undefined;
   /** The branch, tag or commit of an `hf:` name; default `main`. */
@@ -91,6 +97,11 @@ const oneOf =
   (value) =>
     names.includes(value as string) ? undefined : `expected ${names.map((name) => `"${name}"`).join(", ")}`;
 
+const tuning: Rule = (value) =>
+  value === "auto" || value === "start" || Object.getPrototypeOf(value ?? 0) === Object.prototype
+    ? undefined
+    : 'expected "auto", "start" or a tuning as in model.tuning';
+
 /** A rule for every option of T: a new option without one does not compile. */
 export type Rules<T> = { [Name in keyof Required<T>]: Rule };
 
@@ -100,6 +111,7 @@ const LOAD: Rules<LoadOptions> = {
   device: oneOf("auto", "webgpu", "cpu"),
   context: whole,
   precision: oneOf("auto", "f32", "f16", "q8", "q4"),
+  tuning,
   hub: address,
   revision: text,
 };
