@@ -26,7 +26,7 @@ pub fn begin(loading: &mut Loading, from: &TuningFrom) -> Result<()> {
         }
         TuningFrom::File(path) => {
             let bytes = fs::read(path).map_err(|error| load::io(path, &error))?;
-            let at = |error: Error| error.at(&path.display().to_string());
+            let at = |error: Error| error.at(path.display());
             let tuning: Value = serde_json::from_slice(&bytes)
                 .map_err(|error| at(Error::Option(format!("tuning: expected JSON: {error}"))))?;
             loading.tune(&Tune::Given(tuning)).map_err(at)
