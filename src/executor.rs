@@ -4,6 +4,7 @@ use crate::cpu::Cpu;
 use crate::gpu::{Gpu, GpuOptions};
 use crate::kernels::roofline::Probes;
 use crate::kernels::tuning::Features;
+use crate::kernels::tuning::Measured;
 use crate::kernels::{CACHE_TILE, CacheFormat, Work, attention};
 use crate::plan::{CacheShape, Plan, Tensor};
 use crate::sampler;
@@ -12,6 +13,7 @@ use crate::{Error, Result};
 
 pub use crate::gpu::{DEPTH, MOST_TOKENS};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A plan made ready on an executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,13 @@ pub struct AdapterInfo {
     pub timestamps: bool,
     /// Whether kernels may use subgroups.
     pub subgroups: bool,
+}
+
+impl AdapterInfo {
+    /// What tunings are kept by: another driver may make other code of a kernel.
+    pub fn id(&self) -> String {
+        [&self.name, &self.backend, &self.driver].map(String::as_str).join(", ").trim_end_matches(", ").to_string()
+    }
 }
 
 /// What an executor has done since it was made: the difference between two readings is what a token costs.
@@ -330,6 +339,50 @@ impl Executor {
     pub async fn probe(&mut self) -> Result<Probes> {
         match self {
             Executor::Gpu(gpu) => gpu.probe().await,
+            Executor::Cpu(_) => Err(no_kernels()),
+        }
+    }
+
+    /// The adapter by the name that a page knows it by, which may say more than it says of itself. Before any plan.
+    pub fn rename(&mut self, name: &str) {
+        if let Executor::Gpu(gpu) = self {
+            gpu.rename(name);
+        }
+    }
+
+    /// Which kernels are taken, to be kept; none on the processor.
+    pub fn tuning(&self) -> Option<Value> {
+        match self {
+            Executor::Gpu(gpu) => Some(gpu.tuning()),
+            Executor::Cpu(_) => None,
+        }
+    }
+
+    /// Whether a kept tuning was measured on this adapter, with these kernels.
+    pub fn knows(&self, tuning: &Value) -> bool {
+        matches!(self, Executor::Gpu(gpu) if gpu.knows(tuning))
+    }
+
+    /// Takes over a tuning, for plans that are still to be prepared.
+    ///
+    /// # Errors
+    /// `Option` where something in it is not understood or not available here; `Unsupported` on the processor.
+    pub fn take_tuning(&mut self, tuning: &Value) -> Result<()> {
+        match self {
+            Executor::Gpu(gpu) => gpu.take_tuning(tuning),
+            Executor::Cpu(_) => Err(no_kernels()),
+        }
+    }
+
+    /// Times the ways to carry out what the prepared plans do, takes the best, and prepares the plans anew; what was chosen
+    /// already is not timed again. After `budget_s` seconds what is left does as its nearest neighbour. Without a budget
+    /// everything is timed, and to the end. Nothing of use is left in the cache.
+    ///
+    /// # Errors
+    /// `Unsupported` on the processor; where the device is lost.
+    pub async fn tune(&mut self, catalogue: &Catalogue, budget_s: Option<f64>) -> Result<Vec<Measured>> {
+        match self {
+            Executor::Gpu(gpu) => gpu.tune(catalogue, budget_s).await,
             Executor::Cpu(_) => Err(no_kernels()),
         }
     }

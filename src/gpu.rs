@@ -7,6 +7,7 @@
 mod choosing;
 mod device;
 mod flights;
+mod measure;
 mod pipelines;
 mod prepared;
 mod probe;
@@ -108,11 +109,20 @@ impl Gpu {
             return Err(Error::Option(format!("a plan of {} rows; at most {MOST_ROWS}", plan.rows)));
         }
         self.prepare_choosing(plan)?;
-        let mut lowered = prepared::lower(self, plan, catalogue)?;
-        let full = self.choosing.as_ref().is_some_and(|choosing| choosing.full);
-        lowered.choose_by(&self.device, &mut self.pipelines, full);
+        let lowered = self.lower(plan, catalogue)?;
         self.prepared.push(lowered);
         Ok(Prepared(self.prepared.len() - 1))
+    }
+
+    fn lower(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Lowered> {
+        let mut lowered = prepared::lower(self, plan, catalogue)?;
+        let full = self.choosing.as_ref().is_some_and(|choosing| choosing.full);
+        // A browser compiles beside us, most of it while weights still come: no answer is to wait for it.
+        if cfg!(target_arch = "wasm32") {
+            lowered.choose_by(&self.device, &mut self.pipelines, !full);
+        }
+        lowered.choose_by(&self.device, &mut self.pipelines, full);
+        Ok(lowered)
     }
 
     /// Makes what choosing takes, once for all plans.

@@ -47,7 +47,7 @@ pub use assembly::FormatUse;
 pub use generation::{Chunk, FinishReason, Generation, Step, Timings};
 pub use loading::Loading;
 pub use model::{Info, Model};
-pub use options::{CachePrecision, DEFAULT_CONTEXT, Device, GenerateOptions, LoadOptions};
+pub use options::{CachePrecision, DEFAULT_CONTEXT, Device, GenerateOptions, LoadOptions, Tune};
 pub use profile::{KernelRow, Profile};
 pub use roofline::{BoundedKernel, BoundedPass, Roofline};
 pub use side::SIDE_FILES;

@@ -7,7 +7,7 @@ use crate::format::Format;
 use crate::kernels::{self, CacheFormat};
 use crate::sampler;
 use crate::session::bench::Bench;
-use crate::session::{self, CachePrecision, Device, FinishReason, GenerateOptions, LoadOptions, Step};
+use crate::session::{self, CachePrecision, Device, FinishReason, GenerateOptions, LoadOptions, Step, Tune};
 use crate::template::Message;
 use crate::weights::Precision;
 use crate::{Error, Result};
@@ -30,10 +30,16 @@ pub struct Loading(Option<session::Loading>);
 
 #[wasm_bindgen]
 impl Loading {
-    /// Opens the device. Takes `{ device, precision, cache, context? }`.
+    /// Opens the device. Takes `{ device, precision, cache, context?, tuning, kept?, adapter? }`: the last two are what was
+    /// measured before, and what the browser calls the adapter.
     pub async fn open(options: JsValue) -> Answer<Loading> {
         let asked: AskedOfLoad = read(&options).map_err(throw)?;
-        let loading = session::Loading::new(asked.checked().map_err(throw)?).await.map_err(throw)?;
+        let (adapter, tune) = (asked.adapter.clone(), asked.tune());
+        let mut loading = session::Loading::new(asked.checked().map_err(throw)?).await.map_err(throw)?;
+        if let Some(name) = adapter {
+            loading.rename_adapter(&name);
+        }
+        loading.tune(&tune).map_err(throw)?;
         Ok(Loading(Some(loading)))
     }
 
@@ -107,7 +113,9 @@ impl Model {
         write(&json!({
             "architecture": info.architecture, "context": info.context, "trainedContext": info.shape.context,
             "layers": info.shape.layers, "width": info.shape.width, "vocab": info.shape.vocab,
-            "formats": formats.collect::<Map<String, Value>>(), "cache": info.cache.name(), "gpuBytes": info.gpu_bytes, "adapter": adapter,
+            "formats": formats.collect::<Map<String, Value>>(), "cache": info.cache.name(),
+            "gpuBytes": info.gpu_bytes, "adapter": adapter,
+            "tuning": self.model.tuning(), "tuned": !self.model.tuned().is_empty(), "notice": info.notice,
             "chat": self.model.text().has_template(),
         }))
     }
@@ -232,9 +240,21 @@ struct AskedOfLoad {
     precision: String,
     cache: String,
     context: Option<u32>,
+    tuning: Value,
+    kept: Option<Value>,
+    adapter: Option<String>,
 }
 
 impl AskedOfLoad {
+    /// The package lets no other text through.
+    fn tune(&self) -> Tune {
+        match self.tuning.as_str() {
+            Some("auto") => Tune::Measure(self.kept.clone()),
+            Some(_) => Tune::Start,
+            None => Tune::Given(self.tuning.clone()),
+        }
+    }
+
     /// In a page, `auto` is the GPU or an error: the reference arithmetic is too slow to be a silent substitute.
     fn checked(self) -> Result<LoadOptions> {
         let device = if self.device == "cpu" { Device::Cpu } else { Device::Gpu };

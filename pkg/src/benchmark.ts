@@ -2,6 +2,7 @@
 
 import type { Adapter } from "./engine.js";
 import { callback, checked, flag, signal, whole, type Rule, type Rules } from "./options.js";
+import type { Tuning } from "./tunings.js";
 
 /** What is measured. */
 export interface BenchmarkSizes {
@@ -159,6 +160,8 @@ export interface BenchmarkReport extends Partial<PerToken> {
   formats: Record<string, number>;
   weight_bytes: number;
   adapter: Adapter;
+  /** Which kernels were taken; null where the processor computes. */
+  tuning: Tuning | null;
   runs: number;
   new_tokens: number;
   /** Of the longest prompt up to 128 tokens that was timed. */

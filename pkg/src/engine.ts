@@ -2,6 +2,7 @@
 
 import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./benchmark.js";
 import type { Message, SamplingOptions } from "./options.js";
+import type { Tuning } from "./tunings.js";
 
 /** How the core opens its device. */
 export interface EngineOptions {
@@ -9,6 +10,8 @@ export interface EngineOptions {
   precision: "auto" | "f32" | "f16" | "q8" | "q4";
   cache: "auto" | "f32" | "f16" | "q8";
   context?: number;
+  /** Names of kinds, shapes and ways are the core's to check. */
+  tuning: "auto" | "start" | Tuning;
 }
 
 /** What a loaded model is and where it runs. */
@@ -29,6 +32,12 @@ export interface ModelInfo {
   /** Bytes on the device: weights, cache and activations. */
   gpuBytes: number;
   adapter: Adapter;
+  /** Which kernels are taken; null where the processor computes. */
+  tuning: Tuning | null;
+  /** Whether they were measured by this load. */
+  tuned: boolean;
+  /** What the load would have people know. */
+  notice: string | null;
   /** Whether the model brings a chat template. */
   chat: boolean;
 }
@@ -127,6 +136,8 @@ export interface Engine {
   open(options: EngineOptions): Promise<EngineLoading>;
   /** What the browser calls the adapter, which the core can't see. */
   adapterName(): string | undefined;
+  /** Keeps what was measured, for later loads on this adapter. */
+  keep(tuning: Tuning): Promise<void>;
   /** Bytes of the module's memory; it never shrinks, so this is also the most that it had. */
   memoryBytes(): number;
 }

@@ -88,6 +88,7 @@ export class Host {
       this.#post({ kind: "progress", id, progress });
     this.#model = await loadModel(engine, wanted, options, report, signal);
     const info = this.#model.info();
+    if (info.tuned && info.tuning) await engine.keep(info.tuning);
     return { ...info, adapter: this.#named(info.adapter), wasmBytes: engine.memoryBytes() };
   }
 

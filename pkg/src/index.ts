@@ -24,3 +24,4 @@ export type { Source, ModelParts, Part } from "./source.js";
 export type { GenerateOptions, SamplingOptions, LoadOptions, Message, Progress } from "./options.js";
 export type { Adapter, Chunk, FinishReason, ModelInfo, Result, Timings, Usage } from "./engine.js";
 export type { LoadedInfo } from "./protocol.js";
+export type { KindTuning, Tuning } from "./tunings.js";

@@ -20,8 +20,9 @@ const HUB = "https://huggingface.co";
 export async function load(source: Source, options?: LoadOptions): Promise<Model> {
   const { signal, onProgress, hub = HUB, revision = "main", ...rest } = loadOptions(options);
   throwIfAborted(signal);
-  const { device = "auto", precision = "auto", cache = "auto", context } = rest;
-  const engineOptions: EngineOptions = { device, precision, cache, ...(context === undefined ? {} : { context }) };
+  const { device = "auto", precision = "auto", cache = "auto", tuning = "auto", context } = rest;
+  const sized = context === undefined ? {} : { context };
+  const engineOptions: EngineOptions = { device, precision, cache, tuning, ...sized };
   const files = await wanted(source, {
     base: globalThis.document?.baseURI ?? location.href,
     hub: String(hub),

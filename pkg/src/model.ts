@@ -8,6 +8,7 @@ import { generateOptions, messages as checkedMessages, type GenerateOptions, typ
 import type { LoadedInfo } from "./protocol.js";
 import { Run } from "./run.js";
 import { Session, type SessionOptions } from "./session.js";
+import type { Tuning } from "./tunings.js";
 
 /** A model in its worker. Calls may overlap: they take turns. */
 export class Model implements AsyncDisposable {
@@ -19,6 +20,11 @@ export class Model implements AsyncDisposable {
   constructor(client: Client, info: LoadedInfo) {
     this.#client = client;
     this.info = info;
+  }
+
+  /** Which kernels are taken, for the option `tuning` of another load; null where the processor computes. */
+  get tuning(): Tuning | null {
+    return this.info.tuning;
   }
 
   /** Continues a text, or answers a conversation by the model's chat template. */

@@ -2,6 +2,7 @@
 // Ranges are the core's to check, so that they stand in one place.
 
 import { OrielError } from "./errors.js";
+import type { Tuning } from "./tunings.js";
 
 /** How a model is loaded. */
 export interface LoadOptions {
@@ -18,6 +19,11 @@ export interface LoadOptions {
   /** How keys and values are held; `auto` is f16, with `precision: "f32"` f32. `q8` takes half of f16's bytes, of heads of
    * a multiple of 32 values. */
   cache?: "auto" | "f32" | "f16" | "q8" | undefined;
+  /**
+   * How the GPU's kernels are chosen: `auto` measures them at the first load on an adapter, for about a second, and has the
+   * browser keep that; `start` takes what adapters of this kind begin with; an object, what `model.tuning` was elsewhere.
+   */
+  tuning?: "auto" | "start" | Tuning | undefined;
   /** The address that answers `hf:` names; default `https://huggingface.co`. */
   hub?: string | URL | undefined;
   /** The branch, tag or commit of an `hf:` name; default `main`. */
@@ -94,6 +100,11 @@ const oneOf =
   (value) =>
     names.includes(value as string) ? undefined : `expected ${names.map((name) => `"${name}"`).join(", ")}`;
 
+const tuning: Rule = (value) =>
+  value === "auto" || value === "start" || Object.getPrototypeOf(value ?? 0) === Object.prototype
+    ? undefined
+    : 'expected "auto", "start" or a tuning as in model.tuning';
+
 /** A rule for every option of T: a new option without one does not compile. */
 export type Rules<T> = { [Name in keyof Required<T>]: Rule };
 
@@ -104,6 +115,7 @@ const LOAD: Rules<LoadOptions> = {
   context: whole,
   precision: oneOf("auto", "f32", "f16", "q8", "q4"),
   cache: oneOf("auto", "f32", "f16", "q8"),
+  tuning,
   hub: address,
   revision: text,
 };

@@ -6,6 +6,7 @@ import { OrielError } from "./errors.js";
 import { Host } from "./host.js";
 import type { Reply, Request } from "./protocol.js";
 import { askForSubgroups } from "./subgroups.js";
+import { keepTuning, keptTuning } from "./tunings.js";
 
 /** What of a worker's scope is used; the types of pages and workers can't be had at once. */
 interface WorkerScope {
@@ -22,8 +23,10 @@ async function startEngine(): Promise<Engine> {
   return {
     async open(options) {
       if (options.device !== "cpu") adapterName = nameOf(await adapter());
-      return Loading.open(options);
+      const kept = options.tuning === "auto" && options.device !== "cpu" ? await keptTuning(adapterName) : undefined;
+      return Loading.open({ ...options, adapter: adapterName, kept });
     },
+    keep: (tuning) => keepTuning(adapterName, tuning),
     adapterName: () => adapterName,
     memoryBytes: () => memory.buffer.byteLength,
   };

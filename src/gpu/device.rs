@@ -20,7 +20,7 @@ pub struct GpuOptions {
 pub struct Device {
     pub raw: wgpu::Device,
     pub queue: wgpu::Queue,
-    adapter: wgpu::AdapterInfo,
+    pub adapter: wgpu::AdapterInfo,
     binding_limit: u64,
     subgroups: bool,
     pub tally: Arc<Tally>,

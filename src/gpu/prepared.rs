@@ -7,7 +7,7 @@ use super::readback::Staging;
 use super::{Gpu, Weight};
 use crate::executor::{Readback, check_readback, nothing_was_run};
 use crate::format::Format;
-use crate::kernels::{self, CacheFormat, Dispatch, Resource, choose, stride};
+use crate::kernels::{self, CacheFormat, Dispatch, Resource, Tuning, choose, stride};
 use crate::plan::{Live, Plan, Rows, Side, Slots, Step, Tensor};
 use crate::weights::Catalogue;
 use crate::{Error, Result};
@@ -82,15 +82,8 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
         |label, tensor, rows| Staging::new(device, label, rows, plan.info(tensor).width, stride(plan, tensor));
     let logits_back = staging("logits", plan.logits, plan.rows_of(plan.logits));
 
-    let uniforms = uniforms(device, &dispatches);
-    let unused = device.storage("unused", 16);
-    let scratch = device.storage("scratch", scratch_bytes(&dispatches));
-    let binder = Binder { slots: &slots, buffers: &buffers, scratch: &scratch, unused: &unused };
-    let dispatches = dispatches.into_iter().enumerate();
-    let dispatches = dispatches
-        .map(|(place, (step, dispatch))| binder.ready(gpu, step, dispatch, &uniforms, place))
-        .collect::<Result<_>>()?;
-    buffers.extend([uniforms, scratch, unused]);
+    let (dispatches, bound) = ready(gpu, &slots, &buffers, dispatches)?;
+    buffers.extend(bound);
     let vocab = plan.token_table().map(|table| catalogue.layout(table).outputs);
     Ok(Lowered {
         plan: plan.clone(),
@@ -105,6 +98,23 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
         weight_bytes: weight_bytes(plan, catalogue, |_| true),
         choice_bytes: weight_bytes(plan, catalogue, |step| serves_choice(plan, step)),
     })
+}
+
+/// Makes dispatches ready, over the plan's tensors and buffers of their own: parameters, what is in between, and zeros.
+fn ready(
+    gpu: &mut Gpu,
+    slots: &Slots,
+    buffers: &[Buffer],
+    dispatches: Vec<(usize, Dispatch)>,
+) -> Result<(Vec<Ready>, [Buffer; 3])> {
+    let uniforms = uniforms(&gpu.device, &dispatches);
+    let unused = gpu.device.storage("unused", 16);
+    let scratch = gpu.device.storage("scratch", scratch_bytes(&dispatches));
+    let binder = Binder { slots, buffers, scratch: &scratch, unused: &unused };
+    let dispatches = dispatches.into_iter().enumerate();
+    let dispatches = dispatches.map(|(place, (step, dispatch))| binder.ready(gpu, step, dispatch, &uniforms, place));
+    let dispatches = dispatches.collect::<Result<_>>()?;
+    Ok((dispatches, [uniforms, scratch, unused]))
 }
 
 /// Bytes that the matmuls among some steps of a run read: every matrix once.
@@ -271,6 +281,24 @@ impl Lowered {
     /// The dispatches that a run has, in order.
     pub fn live_dispatches(&self, live: Live) -> impl Iterator<Item = &Ready> {
         self.dispatches.iter().filter(move |ready| ready.dispatch.grid.size(&self.plan, live)[0] > 0)
+    }
+
+    /// Parts of steps, each the same in kind and shape, as another tuning carries them out; of attention all is one part.
+    /// What they write stands in the plan's tensors.
+    pub fn otherwise(
+        &self,
+        gpu: &mut Gpu,
+        catalogue: &Catalogue,
+        parts: &[(usize, usize)],
+        tuning: &Tuning,
+    ) -> Result<(Vec<Ready>, [Buffer; 3])> {
+        let mut dispatches = Vec::new();
+        for (step, part) in parts {
+            let lowered = kernels::lower(&self.plan, catalogue, &self.plan.steps[*step], tuning, gpu.cache_format())?;
+            let wanted = |dispatch: &Dispatch| dispatch.matrix.is_none_or(|(_, place)| place == *part);
+            dispatches.extend(lowered.into_iter().filter(wanted).map(|dispatch| (*step, dispatch)));
+        }
+        ready(gpu, &self.slots, &self.buffers, dispatches)
     }
 
     /// Takes the kernel that chooses by all that may be asked for, or the one that only takes the greatest.

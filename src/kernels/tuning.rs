@@ -2,9 +2,11 @@
 //! adapters of its kind.
 
 mod json;
+mod race;
 mod starts;
 
 pub use json::{VERSION, is_of};
+pub use race::{FAR, Measured, Race, Way, nearest, order};
 pub use starts::Vendor;
 
 use super::matmul::Tile;
@@ -124,6 +126,7 @@ impl<C: Choice> Choices<C> {
 /// The choices of a kind, by their names.
 trait Table {
     fn names(&self) -> Vec<&'static str>;
+    fn available(&self, features: Features) -> Vec<&'static str>;
     fn usual(&self) -> &'static str;
     fn by_shape(&self) -> Vec<(&str, &'static str)>;
     /// For one shape or, without one, for all that were not measured; false for a name that there is not.
@@ -133,6 +136,10 @@ trait Table {
 impl<C: Choice> Table for Choices<C> {
     fn names(&self) -> Vec<&'static str> {
         C::ALL.iter().map(|choice| choice.name()).collect()
+    }
+
+    fn available(&self, features: Features) -> Vec<&'static str> {
+        C::ALL.iter().filter(|choice| choice.is_available(features)).map(|choice| choice.name()).collect()
     }
 
     fn usual(&self) -> &'static str {
@@ -233,6 +240,43 @@ impl Tuning {
     /// The names to choose from.
     pub fn names(&self, kind: Kind) -> Vec<&'static str> {
         self.table(kind).names()
+    }
+
+    /// Those that a device with these features can take.
+    pub fn available(&self, kind: Kind, features: Features) -> Vec<&'static str> {
+        self.table(kind).available(features)
+    }
+
+    /// Refuses choices that a device with these features can't take.
+    ///
+    /// # Errors
+    /// [`Error::Option`] with the kind and what is available.
+    pub fn check(&self, features: Features) -> Result<()> {
+        for kind in Kind::ALL {
+            let (table, available) = (self.table(kind), self.available(kind, features));
+            let chosen = table.by_shape().into_iter().map(|(_, name)| name).chain([table.usual()]);
+            if let Some(name) = chosen.into_iter().find(|name| !available.contains(name)) {
+                let (kind, available) = (kind.name(), available.join(", "));
+                let message = format!("tuning: {kind}: this adapter can't take {name:?}; available: {available}");
+                return Err(Error::Option(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is taken for a part of a step; of attention all is one part.
+    pub fn taken(&self, plan: &Plan, catalogue: &Catalogue, step: &Step, part: usize) -> Option<&'static str> {
+        if let Step::Attention { heads, y, .. } = step {
+            return Some(match plan.rows_of(*y) {
+                1 => self.attention_decode(*heads, plan.cache).name(),
+                _ => self.attention(*heads, plan.cache).name(),
+            });
+        }
+        let layout = catalogue.layout(step.matrix()?);
+        Some(match plan.rows_of(step.output()?) {
+            1 => self.team(layout, &layout.parts[part]).name(),
+            _ => self.tile(layout, &layout.parts[part]).name(),
+        })
     }
 
     /// What is taken where nothing was measured.

@@ -7,7 +7,7 @@ use crate::fuse::fuse;
 use crate::intake::{Intake, Wanted};
 use crate::kernels::CacheFormat;
 use crate::manifest::Manifest;
-use crate::models::{self, Family, ModelShape};
+use crate::models::{self, Constant, Family, ModelShape};
 use crate::plan::{CacheShape, Output, Plan, Slots};
 use crate::weights::{Catalogue, Layout, Precision, Shape, Sink, Spec, WeightId};
 use crate::{Error, Result};
@@ -91,14 +91,10 @@ impl Assembly {
         Keeping { kept: &mut self.kept, device }
     }
 
-    /// Puts the family's constants beside the weights, once these are whole.
+    /// Makes room for the family's constants beside the weights of the last file. Their values may change with weights that
+    /// are still to come.
     pub(super) fn add_constants(&mut self, binding_limit: u64, device: &mut dyn Sink) -> Result<()> {
-        let kept = std::mem::take(&mut self.kept);
-        let tensor = |name: &str| {
-            let bytes = kept.get(&self.catalogue.find(name)?)?;
-            Some(bytemuck::pod_collect_to_vec::<u8, f32>(bytes))
-        };
-        for constant in self.family.constants(self.context, &tensor)? {
+        for constant in self.constants()? {
             let shape = Shape::Vector { width: width(&constant.name, constant.data.len())? };
             let layout = Layout::new(Format::F32, shape, binding_limit).map_err(|error| error.at(&constant.name))?;
             let id = device.allocate(&constant.name, &layout).map_err(|error| error.at(&constant.name))?;
@@ -106,6 +102,26 @@ impl Assembly {
             device.write(id, 0, 0, bytemuck::cast_slice(&constant.data))?;
         }
         Ok(())
+    }
+
+    /// Writes those constants again that are computed from weights, once these are whole.
+    pub(super) fn fill_constants(&mut self, device: &mut dyn Sink) -> Result<()> {
+        if !self.kept.is_empty() {
+            for constant in self.constants()? {
+                let id = self.catalogue.get(&constant.name)?;
+                device.write(id, 0, 0, bytemuck::cast_slice(&constant.data))?;
+            }
+            self.kept.clear();
+        }
+        Ok(())
+    }
+
+    fn constants(&self) -> Result<Vec<Constant>> {
+        let tensor = |name: &str| {
+            let bytes = self.kept.get(&self.catalogue.find(name)?)?;
+            Some(bytemuck::pod_collect_to_vec::<u8, f32>(bytes))
+        };
+        self.family.constants(self.context, &tensor)
     }
 
     /// The weights of the files, by format; what was computed aside.

@@ -3,9 +3,10 @@
 use super::assembly::Assembly;
 use super::files::Found;
 use super::incoming::Incoming;
+use super::model::Passes;
 use super::text::Text;
-use super::{Device, LoadOptions, Model};
-use crate::executor::Executor;
+use super::{Device, LoadOptions, Model, Tune};
+use crate::executor::{AdapterInfo, Executor};
 use crate::gpu::GpuOptions;
 use crate::intake::Intake;
 use crate::manifest::TensorEntry;
@@ -22,8 +23,12 @@ pub struct Loading {
     executor: Executor,
     notice: Option<String>,
     incoming: Incoming,
+    /// Whether kernels are measured once the weights are there.
+    measures: bool,
     /// There once the first head is whole.
     parts: Option<(Assembly, Text)>,
+    /// There once the last head is.
+    passes: Option<Passes>,
     /// Of the file that is coming, once its head is whole.
     intake: Option<Intake>,
 }
@@ -38,7 +43,52 @@ impl Loading {
         options.check()?;
         let (executor, notice) = open(options.device).await?;
         let incoming = Incoming::default();
-        Ok(Loading { options, executor, notice, incoming, parts: None, intake: None })
+        Ok(Loading { options, executor, notice, incoming, measures: false, parts: None, passes: None, intake: None })
+    }
+
+    /// What computes.
+    pub fn adapter(&self) -> AdapterInfo {
+        self.executor.adapter()
+    }
+
+    /// The adapter by the name that a page knows it by. It comes before [`tune`](Loading::tune).
+    pub fn rename_adapter(&mut self, name: &str) {
+        self.executor.rename(name);
+    }
+
+    /// Says how kernels are chosen, before any file. Without a word it is by what adapters of this kind begin with.
+    ///
+    /// # Errors
+    /// [`Error::Option`] where a tuning that is to be used is not understood, or can't be used here; where files came.
+    pub fn tune(&mut self, tune: &Tune) -> Result<()> {
+        if self.parts.is_some() {
+            return Err(Error::Option("tuning: a file came already; expected before it".into()));
+        }
+        let on_gpu = self.executor.tuning().is_some();
+        self.measures = on_gpu && matches!(tune, Tune::Measure(_));
+        match tune {
+            Tune::Measure(Some(kept)) if on_gpu => {
+                if !self.executor.knows(kept) || self.executor.take_tuning(kept).is_err() {
+                    self.note("the tuning that was kept is damaged, or of another version: kernels are measured again");
+                }
+                Ok(())
+            }
+            Tune::Given(tuning) if on_gpu => {
+                self.executor.take_tuning(tuning)?;
+                if !self.executor.knows(tuning) {
+                    self.note("the tuning that was given was not measured on this adapter with this version");
+                }
+                Ok(())
+            }
+            Tune::Given(_) => {
+                Err(Error::Option("tuning: there are no kernels to choose where the CPU computes".into()))
+            }
+            Tune::Measure(_) | Tune::Start => Ok(()),
+        }
+    }
+
+    fn note(&mut self, what: &str) {
+        self.notice = Some(self.notice.take().map_or(what.into(), |before| format!("{before}; {what}")));
     }
 
     /// A whole file from beside safetensors weights: one of [`SIDE_FILES`](super::SIDE_FILES), by its last name.
@@ -93,34 +143,37 @@ impl Loading {
         }
     }
 
-    /// All files have come: builds the forward passes and everything that the device needs to run them.
+    /// All files have come; what was compiled meanwhile is waited for, and kernels are measured where that was asked for.
     ///
     /// # Errors
-    /// [`Error::File`] where a file is missing; [`Error::Memory`] where the cache or the passes do not fit.
+    /// [`Error::File`] where a file is missing; what the device refused.
     pub async fn finish(mut self) -> Result<Model> {
         self.incoming.finish()?;
-        let Some((mut assembly, text)) = self.parts else {
+        let (Some((mut assembly, text)), Some(passes)) = (self.parts, self.passes) else {
             return Err(Error::File("no weight file came".into()));
         };
-        assembly.add_constants(self.executor.binding_limit(), &mut self.executor)?;
+        assembly.fill_constants(&mut self.executor)?;
         self.executor.settle().await?;
-        let mut model = Model::assemble(self.executor, assembly, text, self.notice)?;
-        model.settle().await?;
+        let mut model = Model::new(self.executor, (assembly, text), passes, self.notice);
+        if self.measures {
+            model.measure(Some(TUNING_S)).await?;
+        }
         Ok(model)
     }
 
-    /// Makes room for the weights of the file whose head is whole and, with the last head, for the cache: a context that
-    /// does not fit is refused ahead of the weights, and no size of the model is trusted before its tensors bear it out.
+    /// Makes room for the weights of the file whose head is whole. With the last head comes all else that the model needs: a
+    /// context that does not fit is refused ahead of the weights, and no size of the model is trusted before its tensors
+    /// bear it out. So a browser compiles while weights come.
     fn open_head(&mut self, found: Found) -> Result<Intake> {
         let intake = match found {
             Found::Gguf(file) => self.open_gguf(*file).map_err(|error| self.incoming.at_file(error))?,
             Found::Safetensors(entries) => self.open_shard(entries)?,
         };
-        if let Some((assembly, _)) = &self.parts
+        if let Some((assembly, _)) = &mut self.parts
             && self.incoming.is_last()
         {
-            let made = self.executor.allocate_cache(assembly.cache(), assembly.cache_format());
-            made.map_err(|error| self.incoming.at_file(error))?;
+            let made = prepare(&mut self.executor, assembly);
+            self.passes = Some(made.map_err(|error| self.incoming.at_file(error))?);
         }
         Ok(intake)
     }
@@ -153,6 +206,16 @@ impl Loading {
         self.parts = Some((assembly, text));
         intake.map_err(|error| self.incoming.at_file(error))
     }
+}
+
+/// Seconds for a measurement at load.
+const TUNING_S: f64 = 1.0;
+
+/// Makes what running a model takes beside its weights.
+fn prepare(executor: &mut Executor, assembly: &mut Assembly) -> Result<Passes> {
+    executor.allocate_cache(assembly.cache(), assembly.cache_format())?;
+    assembly.add_constants(executor.binding_limit(), executor)?;
+    Passes::prepare(executor, assembly)
 }
 
 /// The device that is asked for; where any will do and there is no GPU, the CPU and the reason.

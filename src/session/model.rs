@@ -6,10 +6,12 @@ use super::pace::Pace;
 use super::text::Text;
 use crate::executor::{AdapterInfo, Counts, Executor, Prepared, Readback};
 use crate::kernels::CacheFormat;
+use crate::kernels::tuning::Measured;
 use crate::models::ModelShape;
 use crate::plan::Output;
 use crate::sampler::{Chosen, Options};
 use crate::{Error, Result};
+use serde_json::Value;
 use std::collections::VecDeque;
 
 /// A model on a device, ready to run. Dropping it frees what it holds there.
@@ -21,11 +23,11 @@ pub struct Model {
     assembly: Assembly,
     text: Text,
     notice: Option<String>,
-    /// One row: the next token.
-    decode: Prepared,
-    /// Some rows of a prompt, as many as `chunks` says.
-    prompt: Prepared,
+    passes: Passes,
+    /// Rows that a part of a prompt takes.
     chunks: Chunks,
+    /// What was measured when it was loaded.
+    tuned: Vec<Measured>,
     /// The same with scores for every row, and its rows; made when it is first needed.
     scoring: Option<(Prepared, u32)>,
     /// The tokens whose keys and values stand in the cache, by position.
@@ -37,6 +39,27 @@ pub struct Model {
     /// Submits on their way: how many tokens each runs that are not in `cached` yet.
     flights: VecDeque<usize>,
     pub(super) pace: Pace,
+}
+
+/// The passes over the weights, ready to run.
+#[derive(Clone, Copy)]
+pub(super) struct Passes {
+    /// One row: the next token.
+    decode: Prepared,
+    /// Up to `most_rows` rows of a prompt.
+    prompt: Prepared,
+    most_rows: u32,
+}
+
+impl Passes {
+    /// Builds them, and all that running them needs, on a device that has the cache and room for all weights.
+    pub(super) fn prepare(executor: &mut Executor, assembly: &Assembly) -> Result<Passes> {
+        let [decode, prompt] = assembly.plans()?;
+        let most_rows = prompt.rows;
+        let decode = executor.prepare(&decode, &assembly.catalogue)?;
+        let prompt = executor.prepare(&prompt, &assembly.catalogue)?;
+        Ok(Passes { decode, prompt, most_rows })
+    }
 }
 
 /// What a model is and what it takes.
@@ -61,32 +84,28 @@ pub struct Info {
 }
 
 impl Model {
-    /// Builds the passes over the weights and prepares all that running them needs, on a device that has the cache.
-    pub(super) fn assemble(
-        mut executor: Executor,
-        assembly: Assembly,
-        text: Text,
+    /// What has come together, on the device that has it all.
+    pub(super) fn new(
+        executor: Executor,
+        (assembly, text): (Assembly, Text),
+        passes: Passes,
         notice: Option<String>,
-    ) -> Result<Model> {
-        let [decode, prompt] = assembly.plans()?;
-        let chunks = Chunks::new(assembly.prompt_rows(), prompt.rows);
-        let decode = executor.prepare(&decode, &assembly.catalogue)?;
-        let prompt = executor.prepare(&prompt, &assembly.catalogue)?;
-        Ok(Model {
+    ) -> Model {
+        Model {
+            chunks: Chunks::new(assembly.prompt_rows(), passes.most_rows),
             executor,
             assembly,
             text,
             notice,
-            decode,
-            prompt,
-            chunks,
+            passes,
+            tuned: Vec::new(),
             scoring: None,
             cached: Vec::new(),
             turn: None,
             last: None,
             flights: VecDeque::new(),
             pace: Pace::default(),
-        })
+        }
     }
 
     /// What the model is and what it takes.
@@ -101,6 +120,35 @@ impl Model {
             adapter: self.executor.adapter(),
             notice: self.notice.clone(),
         }
+    }
+
+    /// Which kernels are taken, as JSON, to be kept and handed to [`Loading::tune`](super::Loading::tune) another time; none
+    /// where the processor computes.
+    pub fn tuning(&self) -> Option<Value> {
+        self.executor.tuning()
+    }
+
+    /// What was measured to choose them when the model was loaded; nothing where all was known.
+    pub fn tuned(&self) -> &[Measured] {
+        &self.tuned
+    }
+
+    /// Times every way to carry out every kind of step and shape, and takes the best: this may take minutes where some are
+    /// slow. What stood in the cache is forgotten.
+    ///
+    /// # Errors
+    /// `Unsupported` on the processor; `Lost` where the device did not survive it.
+    pub async fn tune(&mut self) -> Result<&[Measured]> {
+        self.measure(None).await?;
+        Ok(&self.tuned)
+    }
+
+    /// Times what is not known yet, for so many seconds or to the end.
+    pub(super) async fn measure(&mut self, budget_s: Option<f64>) -> Result<()> {
+        self.land().await?;
+        self.forget();
+        self.tuned = self.executor.tune(&self.assembly.catalogue, budget_s).await?;
+        Ok(())
     }
 
     /// The sizes of the model.
@@ -159,7 +207,8 @@ impl Model {
     pub(super) fn advance(&mut self, tokens: &[u32]) -> Result<usize> {
         let start = self.reusable(tokens);
         let left = tokens.len() - start;
-        let (pass, most) = if left == 1 { (self.decode, 1) } else { (self.prompt, self.chunks.rows() as usize) };
+        let chunk = (self.passes.prompt, self.chunks.rows() as usize);
+        let (pass, most) = if left == 1 { (self.passes.decode, 1) } else { chunk };
         let rows = left.min(most);
         let readback = if rows == left { Readback::Choice } else { Readback::Nothing };
         if rows < left {
@@ -190,7 +239,7 @@ impl Model {
     /// Goes on from the last token that was or will be chosen: `count` more, without waiting for it.
     pub(super) fn go_on(&mut self, count: u32) -> Result<()> {
         let position = self.cached.len() + self.flights.iter().sum::<usize>();
-        let ran = self.executor.chain(self.decode, position as u32, count);
+        let ran = self.executor.chain(self.passes.decode, position as u32, count);
         if ran.is_err() {
             self.cached.clear();
         }
@@ -247,7 +296,7 @@ impl Model {
     /// The device, and the pass that takes so many tokens: for measurements, which leave nothing of use in the cache.
     pub(super) fn measured(&mut self, rows: u32) -> (&mut Executor, Prepared) {
         self.forget();
-        (&mut self.executor, if rows == 1 { self.decode } else { self.prompt })
+        (&mut self.executor, if rows == 1 { self.passes.decode } else { self.passes.prompt })
     }
 
     /// Tokens that a pass over a prompt takes at once, before it is known how quick the device is.

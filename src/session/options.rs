@@ -4,6 +4,7 @@ use crate::kernels::CacheFormat;
 use crate::sampler;
 use crate::weights::Precision;
 use crate::{Error, Result};
+use serde_json::Value;
 
 /// Where a model runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,6 +99,20 @@ impl LoadOptions {
             ))),
         }
     }
+}
+
+/// How the kernels of a GPU are chosen.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Tune {
+    /// As adapters of its kind begin.
+    #[default]
+    Start,
+    /// By a measurement at load, about a second long, but for what is known from an earlier one: what
+    /// [`Model::tuning`](super::Model::tuning) gave. If that was for another adapter or version, or is damaged,
+    /// [`Info::notice`](super::Info::notice) says so and all is measured.
+    Measure(Option<Value>),
+    /// As a tuning says, and where it is silent as adapters of its kind begin.
+    Given(Value),
 }
 
 /// How text is generated.

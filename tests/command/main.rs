@@ -4,6 +4,7 @@ mod answers;
 mod profile;
 mod refusals;
 mod reports;
+mod tuning;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -18,8 +19,16 @@ struct Run {
 
 /// Runs the command.
 fn oriel(arguments: &[&str]) -> Run {
-    let Output { status, stdout, stderr } =
-        Command::new(env!("CARGO_BIN_EXE_oriel")).args(arguments).output().expect("the command starts");
+    oriel_with_cache(arguments, &scratch("cache"))
+}
+
+/// Runs it with another folder for what it keeps.
+fn oriel_with_cache(arguments: &[&str], cache: &Path) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oriel"));
+    for name in ["XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"] {
+        command.env(name, cache);
+    }
+    let Output { status, stdout, stderr } = command.args(arguments).output().expect("the command starts");
     let text = |bytes| String::from_utf8(bytes).expect("the command prints UTF-8");
     let run = Run { status: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) };
     assert!(!run.err.contains("panicked"), "{arguments:?}\n{}", run.err);

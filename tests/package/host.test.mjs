@@ -33,6 +33,8 @@ class Counting {
 
   memoryBytes = () => 7;
   adapterName = () => "card";
+  kept = [];
+  keep = async (tuning) => void this.kept.push(tuning);
 
   async open(options) {
     this.#enter("open");
@@ -75,7 +77,7 @@ class Counting {
     return {
       free,
       result,
-      info: () => ({ adapter: { name: "unnamed", kind: "other" } }),
+      info: () => ({ adapter: { name: "unnamed", kind: "other" }, ...this.info }),
       tokenize: (text) => (this.#enter("tokenize"), Uint32Array.from(text, (letter) => letter.charCodeAt(0))),
       detokenize: (tokens) => String.fromCharCode(...tokens),
       applyTemplate: (messages, more) => JSON.stringify(messages) + more,
@@ -197,6 +199,23 @@ test("generations take turns; a short call comes in between two tokens", async (
   );
   const order = engine.log.filter((what) => /^(start|tokenize)/.test(what));
   assert.deepEqual(order, ["start 1", "tokenize", "start 2"]);
+  await model.dispose();
+});
+
+test("what a load measures is kept and shown, and what it knew is only shown", async () => {
+  const tuning = { oriel: "0.1.0", matvec: { usual: "16", shapes: { "q4 8x32": "8" } } };
+  for (const tuned of [true, false]) {
+    const { engine, model: start } = join();
+    engine.info = { tuning, tuned };
+    const model = await start();
+    assert.deepEqual(engine.kept, tuned ? [tuning] : []);
+    assert.deepEqual(model.tuning, tuning);
+    await model.dispose();
+  }
+  const { engine, model: start } = join();
+  engine.info = { tuning: null, tuned: false };
+  const model = await start();
+  assert.deepEqual([engine.kept, model.tuning], [[], null]);
   await model.dispose();
 });
 

@@ -28,6 +28,9 @@ test("a value of the wrong type is refused, and shown", async () => {
     [() => loadOptions({ device: "gpu" }), /device is "gpu"; expected "auto", "webgpu", "cpu"/],
     [() => loadOptions({ cache: "q4" }), /cache is "q4"; expected "auto", "f32", "f16", "q8"/],
     [() => loadOptions({ cache: 8 }), /cache is 8; expected "auto"/],
+    [() => loadOptions({ tuning: "fast" }), /tuning is "fast"; expected "auto", "start" or a tuning/],
+    [() => loadOptions({ tuning: ["auto"] }), /tuning is a Array; expected/],
+    [() => loadOptions({ tuning: null }), /tuning is null; expected/],
     [() => loadOptions({ onProgress: true }), /onProgress is true; expected a function/],
   ];
   for (const [action, message] of cases) {
@@ -40,6 +43,7 @@ test("a value of the wrong type is refused, and shown", async () => {
 test("what is undefined counts as left out", () => {
   assert.deepEqual(generateOptions({ seed: undefined, topK: 4 }), { topK: 4 });
   assert.deepEqual(loadOptions(undefined), {});
+  assert.deepEqual(loadOptions({ tuning: { matvec: { usual: "8" } } }), { tuning: { matvec: { usual: "8" } } });
 });
 
 test("messages are checked one by one, and copied", async () => {

@@ -29,7 +29,7 @@ async function ask(page, { prefill, decode, newTokens, runs, roofline = false })
 }
 
 const KEYS = [
-  "model, date, browser, load_ms, wasm_bytes, architecture, adapter, formats, weight_bytes, runs, new_tokens",
+  "model, date, browser, load_ms, wasm_bytes, architecture, adapter, tuning, formats, weight_bytes, runs, new_tokens",
   "prefill_tokens_per_s, first_token_ms, decode_tokens_per_s, dispatches_per_token, submits_per_token",
   "readbacks_per_token, buffers_created_per_token, bind_groups_created_per_token, weight_bytes_read_per_token",
   "weight_read_ratio, gpu_bytes, gpu_bytes_peak, prefill, decode",

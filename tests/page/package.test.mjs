@@ -68,6 +68,39 @@ test("the GPU in the browser and the reference arithmetic give the same tokens",
   assert.deepEqual([both[0].subgroups, both[1].subgroups], [true, false]);
 });
 
+test("kernels are measured at the first load, kept by the browser, shown, and forced", async () => {
+  const seen = await page.evaluate(async () => {
+    await caches.delete("oriel-tuning");
+    const outcomes = [];
+    const run = async (tuning) => {
+      const model = await load("hf:tiny/llama", { hub, tuning });
+      const { tokens } = await model.generate("Hi", { maxTokens: 6, ignoreEos: true }).result;
+      outcomes.push({ tuning: model.tuning, tuned: model.info.tuned, notice: model.info.notice, tokens });
+      await model.dispose();
+      return model.tuning;
+    };
+    for (const tuning of ["start", "auto", "auto"]) await run(tuning);
+    await run(outcomes[1].tuning);
+    const refused = [{ matvec: { usual: "3" } }, { matvek: {} }].map((tuning) =>
+      load("hf:tiny/llama", { hub, tuning }).catch(({ name, code, message }) => ({ name, code, message })),
+    );
+    return { outcomes, refused: await Promise.all(refused) };
+  });
+  const [start, first, second, forced] = seen.outcomes;
+  assert.deepEqual(
+    seen.outcomes.map(({ tuned, notice }) => [tuned, notice]),
+    [false, true, false, false].map((tuned) => [tuned, null]),
+  );
+  assert.deepEqual(start.tuning.matvec.shapes, {});
+  assert.ok(Object.keys(first.tuning.matvec.shapes).length > 0 && /swiftshader/i.test(first.tuning.adapter));
+  assert.deepEqual([second.tuning, forced.tuning], [first.tuning, first.tuning]);
+  for (const { tokens } of seen.outcomes) assert.deepEqual(tokens, start.tokens);
+  for (const { name, code, message } of seen.refused) {
+    assert.deepEqual([name, code], ["OrielError", "option"]);
+    assert.match(message, /^tuning: .*supported: /);
+  }
+});
+
 test("a checkpoint in several files comes by its index: from a hub, from an address, from files", async () => {
   const names = readdirSync(golden("llama"));
   const texts = await page.evaluate(

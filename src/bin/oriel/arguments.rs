@@ -28,12 +28,14 @@ pub enum Command {
     Bench(Bench),
     /// Says what a model is and what it takes, by the heads of its files: no weights are read and no GPU is needed.
     Inspect(Inspect),
+    /// Times every way to carry out every kind of step of a model on this adapter, prints the times, and keeps which are best.
+    Tune(Tune),
     /// Predicts speeds of public models on public GPUs by a cost model over our kernels' counts: nothing is measured.
     Predict(Predict),
 }
 
 /// Which model, and where and how it runs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Model {
     /// A .gguf file, or a folder with config.json, *.safetensors and tokenizer.json.
     #[arg(long, value_name = "PATH")]
@@ -50,6 +52,29 @@ pub struct Model {
     /// Positions to make room for [default: what the model was trained for, at most 4096].
     #[arg(long, value_name = "N")]
     pub context: Option<u32>,
+    /// How the GPU's kernels are chosen: auto measures them at the first load on an adapter, for about a second, and keeps
+    /// that in the folder oriel of the user's cache ($XDG_CACHE_HOME or ~/.cache, ~/Library/Caches, %LOCALAPPDATA%); start
+    /// takes what adapters of this kind begin with; FILE takes what `oriel tune --out FILE` wrote.
+    #[arg(long, value_name = "auto|start|FILE", default_value = "auto", value_parser = TuningFrom::parse)]
+    pub tuning: TuningFrom,
+}
+
+/// Where the choice of kernels comes from.
+#[derive(Debug, Clone)]
+pub enum TuningFrom {
+    Auto,
+    Start,
+    File(PathBuf),
+}
+
+impl TuningFrom {
+    fn parse(text: &str) -> Result<TuningFrom, std::convert::Infallible> {
+        Ok(match text {
+            "auto" => TuningFrom::Auto,
+            "start" => TuningFrom::Start,
+            path => TuningFrom::File(path.into()),
+        })
+    }
 }
 
 impl Model {
@@ -228,6 +253,19 @@ pub struct Inspect {
     /// Prints one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Tune {
+    /// What is found is kept for later loads, unless --tuning says otherwise; its FILE says what to begin with.
+    #[command(flatten)]
+    pub model: Model,
+    /// Prints one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// Writes the choices to a file, for --tuning.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! A path -> a model on the device, or only the heads of its files.
 
-use crate::{arguments, output};
+use crate::{arguments, output, tuning};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use oriel::session::{Heads, Loading, Model, SIDE_FILES};
 use oriel::{Error, Result};
@@ -21,6 +21,7 @@ const EXPECTED: &str = "expected a .gguf file, or a folder with config.json, *.s
 pub fn model(arguments: &arguments::Model) -> Result<Model> {
     let files = Files::find(&arguments.model)?;
     let mut loading = block_on(Loading::new(arguments.options()))?;
+    tuning::begin(&mut loading, &arguments.tuning)?;
     files.each_side_file(|name, bytes| loading.side_file(name, bytes))?;
     let weights = files.weights(&loading.wanted())?;
     let total = weights.iter().map(|path| length(path)).sum::<Result<u64>>()?;
@@ -43,6 +44,7 @@ pub fn model(arguments: &arguments::Model) -> Result<Model> {
     progress.set_message("preparing");
     let model = block_on(loading.finish())?;
     drop(progress);
+    tuning::keep(&model, &arguments.tuning);
     if let Some(notice) = model.info().notice {
         output::note(&format!("note: {notice}"));
     }

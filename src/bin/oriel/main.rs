@@ -12,6 +12,7 @@ mod perplexity;
 mod predict;
 mod profile;
 mod roofline;
+mod tuning;
 
 use arguments::{Cli, Command, Tokenize};
 use clap::Parser;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Command::Perplexity(arguments) => perplexity::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Tune(arguments) => tuning::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
     };
     match done {

@@ -4,6 +4,7 @@ use super::{Bench, Run, fits};
 use crate::executor::{AdapterInfo, Counts};
 use crate::session::{Model, Profile, Roofline};
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The prompt whose speed stands for all: the longest measured one up to this.
@@ -26,6 +27,8 @@ pub struct Report {
     pub weight_bytes: u64,
     /// What computes, and by which variants of kernels.
     pub adapter: AdapterInfo,
+    /// Which kernels were taken, shape by shape; none where the processor computed.
+    pub tuning: Option<Value>,
     /// How often each was timed.
     pub runs: u32,
     /// Tokens of each answer.
@@ -144,6 +147,7 @@ pub(super) fn report(bench: &Bench, model: &Model) -> Report {
         cache: info.cache.name(),
         weight_bytes,
         adapter: info.adapter,
+        tuning: model.tuning(),
         runs: bench.options.runs,
         new_tokens: new,
         prefill_tokens_per_s: usual.and_then(|row| median(row.tokens_per_s)),

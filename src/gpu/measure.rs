@@ -1,0 +1,289 @@
+//! Prepared plans -> for every kind of step and shape in them the fastest of the ways to carry it out here, by timing each
+//! over the model's own weights.
+//!
+//! A way is timed by many dispatches in one pass, over the weights of several layers in turn, so that neither a browser's
+//! coarse clock nor a cache decides. What counts and who wins is [`Race`]'s to say.
+
+use super::Gpu;
+use super::device::Buffer;
+use super::prepared::{Lowered, Ready};
+use super::probe::Prober;
+use crate::Result;
+use crate::kernels::Tuning;
+use crate::kernels::tuning::{self, FAR, Kind, Measured, Race, Subject, Way};
+use crate::plan::{Live, Plan};
+use crate::weights::Catalogue;
+use serde_json::Value;
+use web_time::Instant;
+
+/// What is timed should take this many seconds at least: thirty steps of a browser's clock.
+const WORTH_S: f64 = 0.003;
+
+/// Units in a pass that is timed, at most.
+const MOST_UNITS: usize = 1024;
+
+/// Layers whose weights are gone through in turn.
+const LAYERS: usize = 8;
+
+/// Where an empty submit takes longer to be heard of, nothing can be measured in time.
+const DEAF_S: f64 = 0.02;
+
+/// Positions in the cache when attention is timed.
+const POSITIONS: u32 = 512;
+
+/// A subject, and where it stands.
+struct Contest {
+    subject: Subject,
+    /// Its plan, by its place.
+    plan: usize,
+    /// Steps of the plan, and a part of each.
+    parts: Vec<(usize, usize)>,
+    start: &'static str,
+}
+
+/// A way, ready to be timed.
+struct Entrant {
+    ready: Vec<Ready>,
+    /// Dispatches of one part of a step.
+    unit: usize,
+    _buffers: [Buffer; 3],
+}
+
+impl Gpu {
+    /// The adapter by another name than it gives itself, and what adapters of that name begin with.
+    pub fn rename(&mut self, name: &str) {
+        self.device.adapter.name = name.to_string();
+        self.tuning = Tuning::start(self.device.vendor());
+    }
+
+    /// The choices, to be kept.
+    pub fn tuning(&self) -> Value {
+        self.tuning.to_json(&self.device.info().id())
+    }
+
+    /// Whether a kept tuning was measured on this adapter, with these kernels.
+    pub fn knows(&self, tuning: &Value) -> bool {
+        tuning::is_of(tuning, &self.device.info().id())
+    }
+
+    /// Takes over a tuning, for plans that are still to be prepared.
+    pub fn take_tuning(&mut self, value: &Value) -> Result<()> {
+        let mut tuning = self.tuning.clone();
+        tuning.apply_json(value)?;
+        tuning.check(self.device.features())?;
+        self.tuning = tuning;
+        Ok(())
+    }
+
+    /// Times the ways to carry out each subject of the plans that was not chosen for yet, takes the best, and prepares the
+    /// plans anew. After `budget_s` seconds what is left does as its nearest neighbour. Without a budget everything is timed,
+    /// and to the end. Nothing of use is left in the cache.
+    pub async fn tune(&mut self, catalogue: &Catalogue, budget_s: Option<f64>) -> Result<Vec<Measured>> {
+        self.device.check()?;
+        let mut contests = self.contests(catalogue);
+        if budget_s.is_some() {
+            contests.retain(|contest| self.tuning.chosen(&contest.subject).is_none());
+        }
+        if contests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let plans = std::mem::take(&mut self.prepared);
+        let measured = self.hold(&plans, catalogue, contests, budget_s).await;
+        let anew: Result<Vec<_>> = plans.iter().map(|lowered| self.lower(&lowered.plan, catalogue)).collect();
+        self.prepared = anew?;
+        self.clear_cache();
+        self.device.settle().await?;
+        measured
+    }
+
+    /// Every subject of the plans once.
+    fn contests(&self, catalogue: &Catalogue) -> Vec<Contest> {
+        let mut contests: Vec<Contest> = Vec::new();
+        for (plan, lowered) in self.prepared.iter().enumerate() {
+            for (step, recorded) in lowered.plan.steps.iter().enumerate() {
+                for (part, subject) in Subject::of(&lowered.plan, catalogue, recorded).into_iter().enumerate() {
+                    let start = self.tuning.taken(&lowered.plan, catalogue, recorded, part);
+                    match (contests.iter_mut().find(|contest| contest.subject == subject), start) {
+                        (None, Some(start)) => {
+                            contests.push(Contest { subject, plan, parts: vec![(step, part)], start });
+                        }
+                        (Some(contest), _) if contest.plan == plan && contest.parts.len() < LAYERS => {
+                            contest.parts.push((step, part));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        tuning::order(&mut contests, |contest| &contest.subject);
+        contests
+    }
+
+    async fn hold(
+        &mut self,
+        plans: &[Lowered],
+        catalogue: &Catalogue,
+        contests: Vec<Contest>,
+        budget_s: Option<f64>,
+    ) -> Result<Vec<Measured>> {
+        let begun = Instant::now();
+        let time_left = || budget_s.is_none_or(|budget| begun.elapsed().as_secs_f64() < budget);
+        let empty_s = Prober::new(&self.device).await?.empty_s;
+        if budget_s.is_some() && empty_s > DEAF_S {
+            return Ok(Vec::new());
+        }
+        let (mut far, mut all): (Vec<(Kind, &str)>, Vec<Measured>) = (Vec::new(), Vec::new());
+        let mut known: Vec<(Subject, &'static str)> = Vec::new();
+        for contest in contests {
+            let Contest { subject, start, .. } = &contest;
+            let others = self.tuning.available(subject.kind, self.device.features());
+            let others = others.into_iter().filter(|name| name != start);
+            let others = others.filter(|name| budget_s.is_none() || !far.contains(&(subject.kind, *name)));
+            let names: Vec<_> = std::iter::once(*start).chain(others).collect();
+            let mut race = Race::new(names.len(), budget_s.is_none());
+            let chosen = if time_left() {
+                self.race(&plans[contest.plan], catalogue, (&contest, &names), (&mut race, empty_s), &time_left)
+                    .await?;
+                let lost = (1..names.len()).filter(|way| race.is_far_behind(*way));
+                far.extend(lost.map(|way| (subject.kind, names[way])));
+                names[race.winner()]
+            } else {
+                tuning::nearest(subject, known.iter().map(|(subject, name)| (subject, *name))).unwrap_or(start)
+            };
+            self.tuning.choose(subject, chosen)?;
+            let us = |way| race.least(way).map(|seconds| seconds * 1e6);
+            let ways = names.iter().enumerate().map(|(way, name)| Way { name, us: us(way) }).collect();
+            let (kind, shape) = (subject.kind.name(), subject.shape.clone());
+            all.push(Measured { kind, shape, start, chosen, ways });
+            known.push((contest.subject, chosen));
+        }
+        Ok(all)
+    }
+
+    /// Lets the ways to carry out one subject run against each other.
+    async fn race(
+        &mut self,
+        lowered: &Lowered,
+        catalogue: &Catalogue,
+        (contest, names): (&Contest, &[&'static str]),
+        (race, empty_s): (&mut Race, f64),
+        time_left: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        let live = live(&lowered.plan)?;
+        lowered.write_live(&self.device, std::iter::once(live));
+        let (mut entrants, mut units) = (Vec::new(), 1);
+        for (way, name) in names.iter().enumerate() {
+            // Compiling takes most of the time there is where compilers are slow.
+            let entrant = if way > 0 && !time_left() { None } else { self.enter(lowered, catalogue, contest, name)? };
+            let Some((entrant, alone)) = self.warm(lowered, live, entrant, empty_s).await? else {
+                race.fails(way);
+                entrants.push(None);
+                continue;
+            };
+            if race.best().is_infinite() {
+                let (enough, seconds) = self.worth(lowered, live, &entrant, (alone, empty_s)).await?;
+                units = enough;
+                race.took(way, seconds);
+            } else if alone > FAR * race.best() && alone > WORTH_S {
+                let again = self.time(lowered, live, (&entrant, 1), empty_s).await?;
+                race.took(way, alone.min(again));
+            }
+            entrants.push(Some(entrant));
+        }
+        while let Some(way) = race.next() {
+            let Some(entrant) = &entrants[way] else { break };
+            let seconds = self.time(lowered, live, (entrant, units), empty_s).await?;
+            race.took(way, seconds);
+        }
+        Ok(())
+    }
+
+    /// Makes a way ready; none where the kernels don't reach so far.
+    fn enter(
+        &mut self,
+        lowered: &Lowered,
+        catalogue: &Catalogue,
+        contest: &Contest,
+        name: &str,
+    ) -> Result<Option<Trial>> {
+        let mut tuning = self.tuning.clone();
+        tuning.choose(&contest.subject, name)?;
+        let outer = self.device.raw.push_error_scope(wgpu::ErrorFilter::Internal);
+        let inner = self.device.raw.push_error_scope(wgpu::ErrorFilter::Validation);
+        let made = lowered.otherwise(self, catalogue, &contest.parts, &tuning);
+        let scopes = [inner, outer];
+        let Ok((ready, buffers)) = made else { return Ok(None) };
+        let unit = ready.len() / contest.parts.len();
+        Ok(Some(Trial { entrant: Entrant { ready, unit, _buffers: buffers }, scopes }))
+    }
+
+    /// Runs a way for the first time, which may compile it, and says what that took; none where the device refuses it.
+    async fn warm(
+        &self,
+        lowered: &Lowered,
+        live: Live,
+        trial: Option<Trial>,
+        empty_s: f64,
+    ) -> Result<Option<(Entrant, f64)>> {
+        let Some(Trial { entrant, scopes: [inner, outer] }) = trial else { return Ok(None) };
+        let first = self.time(lowered, live, (&entrant, 1), empty_s).await?;
+        let refused = [inner.pop().await, outer.pop().await];
+        Ok(refused.iter().all(Option::is_none).then_some((entrant, first)))
+    }
+
+    /// How many units of a way are worth timing, and what one takes.
+    async fn worth(
+        &self,
+        lowered: &Lowered,
+        live: Live,
+        entrant: &Entrant,
+        (first, empty_s): (f64, f64),
+    ) -> Result<(usize, f64)> {
+        let alone = first.min(self.time(lowered, live, (entrant, 1), empty_s).await?);
+        let more = |each: f64| (1.5 * WORTH_S / each.max(1e-9)).ceil() as usize;
+        let (mut units, mut each) = (1, alone);
+        while each * (units as f64) < WORTH_S && units < MOST_UNITS {
+            units = more(each).clamp(2 * units, 16 * units).min(MOST_UNITS);
+            each = self.time(lowered, live, (entrant, units), empty_s).await?;
+        }
+        Ok((units, each))
+    }
+
+    /// Seconds that a unit takes, of so many in a pass.
+    async fn time(
+        &self,
+        lowered: &Lowered,
+        live: Live,
+        (entrant, units): (&Entrant, usize),
+        empty_s: f64,
+    ) -> Result<f64> {
+        let prober = Prober::with(&self.device, empty_s);
+        let dispatches = entrant.ready.chunks(entrant.unit).cycle().take(units).flatten();
+        let seconds = prober.pass(|pass| {
+            lowered.encode(pass, dispatches, &self.weights, (live, 0));
+        });
+        Ok(seconds.await? / units as f64)
+    }
+
+    /// Zeros again: what was measured with may be no numbers.
+    fn clear_cache(&self) {
+        let mut encoder = self.device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        for layer in self.cache.iter().flat_map(|cache| &cache.layers) {
+            encoder.clear_buffer(layer, 0, None);
+        }
+        self.device.submit(encoder);
+    }
+}
+
+/// A way that the device may still refuse.
+struct Trial {
+    entrant: Entrant,
+    /// The inner one first: what is dropped first has to be.
+    scopes: [wgpu::ErrorScopeGuard; 2],
+}
+
+/// The run that is timed: all rows of the plan, after some positions.
+fn live(plan: &Plan) -> Result<Live> {
+    let rows = plan.rows.min(plan.cache.context);
+    plan.live(rows as usize, POSITIONS.min(plan.cache.context) - rows)
+}

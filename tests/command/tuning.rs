@@ -1,0 +1,91 @@
+//! Kernels that are measured, kept, shown and forced.
+
+use crate::{golden, oriel, scratch};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// A cache of its own, empty.
+fn cache(name: &str) -> PathBuf {
+    let folder = scratch(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
+}
+
+/// The files that are kept in a cache.
+fn kept(cache: &std::path::Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(cache.join("oriel")).expect("the folder was made");
+    entries.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+#[test]
+fn a_load_measures_once_and_keeps_what_it_found() {
+    let (model, cache) = (golden("llama.gguf"), cache("tuning-once"));
+    let arguments =
+        ["generate", "--model", &model, "--device", "gpu", "--prompt", "the cat", "--max-tokens", "4", "--json"];
+    let run = || crate::oriel_with_cache(&arguments, &cache);
+    let first = run();
+    let files = kept(&cache);
+    assert_eq!(files.len(), 1, "{files:?}: {}", first.err);
+    let tokens = first.json()["tokens"].clone();
+    let tuning = std::fs::read_to_string(&files[0]).expect("it can be read");
+    let parsed: Value = serde_json::from_str(&tuning).expect("JSON");
+    assert!(parsed["matvec"]["shapes"].as_object().is_some_and(|shapes| !shapes.is_empty()), "{tuning}");
+
+    // What is kept is used, not measured again.
+    let mut marked = parsed.clone();
+    marked["matvec"]["usual"] = json!("64");
+    std::fs::write(&files[0], marked.to_string()).expect("it can be written");
+    let second = run();
+    assert!(!second.err.contains("note"), "{}", second.err);
+    assert_eq!(second.json()["tokens"], tokens);
+    assert_eq!(std::fs::read_to_string(&files[0]).expect("it can be read"), marked.to_string());
+
+    let changed = tuning.replace(parsed["oriel"].as_str().expect("a version"), "0.0.0");
+    for broken in ["{", changed.as_str()] {
+        std::fs::write(&files[0], broken).expect("it can be written");
+        let again = run();
+        assert!(again.err.contains("kernels are measured again"), "{}", again.err);
+        assert_eq!(again.json()["tokens"], tokens);
+        let parsed: Value = serde_json::from_slice(&std::fs::read(&files[0]).expect("it was written")).expect("JSON");
+        assert_ne!(parsed["oriel"], "0.0.0");
+    }
+}
+
+#[test]
+fn everything_is_measured_shown_and_handed_out() {
+    let (model, cache, out) = (golden("llama.gguf"), cache("tuning-all"), scratch("tuning.json"));
+    let out = out.display().to_string();
+    let report = crate::oriel_with_cache(&["tune", "--model", &model, "--json", "--out", &out], &cache).json();
+    let tuning: Value = serde_json::from_slice(&std::fs::read(&out).expect("it was written")).expect("JSON");
+    assert_eq!(report["tuning"], tuning);
+    assert_eq!(kept(&cache).len(), 1);
+    for measured in report["measured"].as_array().expect("a list") {
+        let ways = measured["ways"].as_array().expect("a list");
+        assert!(ways.len() > 1 && ways.iter().any(|way| way["name"] == measured["chosen"]), "{measured}");
+    }
+    let page = crate::oriel_with_cache(&["tune", "--model", &model, "--tuning", "start"], &cache).text();
+    assert!(page.contains("matvec") && page.contains("attention_decode") && page.contains('*'), "{page}");
+
+    let forced = ["bench", "--model", &model, "--device", "gpu", "--prompt-tokens", "4", "--new-tokens", "2", "--json"];
+    let report = oriel(&[&forced[..], &["--tuning", &out]].concat()).json();
+    assert_eq!(report["tuning"], tuning);
+}
+
+#[test]
+fn a_file_that_is_no_tuning_is_refused() {
+    let path = scratch("no-tuning.json");
+    let path = path.display().to_string();
+    let model = golden("llama.gguf");
+    let load = ["tune", "--model", &model, "--tuning", &path];
+    for (text, said) in [
+        ("{", "expected JSON"),
+        ("[]", "expected an object"),
+        (json!({ "matvec": { "usual": "3" } }).to_string().as_str(), "is no way to do it; supported: 1, 4"),
+    ] {
+        std::fs::write(&path, text).expect("it can be written");
+        let message = oriel(&load).refusal();
+        assert!(message.contains(said) && message.contains(&path), "{message}");
+    }
+    assert!(oriel(&["tune", "--model", &model, "--tuning", "no/such.json"]).refusal().contains("no/such.json"));
+    assert!(oriel(&["tune", "--model", &model, "--device", "cpu"]).refusal().contains("the processor computes"));
+}

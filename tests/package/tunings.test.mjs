@@ -1,0 +1,47 @@
+// What was measured is kept by adapter and browser; a browser that keeps nothing is no error.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { sources } from "./sources.mjs";
+
+const { keepTuning, keptTuning } = await sources(["tunings"]);
+
+globalThis.location = { origin: "https://page.example" };
+Object.defineProperty(globalThis, "navigator", { value: { userAgent: "Browser/1 (a b)" } });
+
+/** What of the Cache API is used. */
+function cacheStorage() {
+  const kept = new Map();
+  const cache = {
+    match: async (key) => kept.get(String(key))?.clone(),
+    put: async (key, response) => void kept.set(String(key), response),
+  };
+  return { kept, open: async () => cache };
+}
+
+test("a tuning is kept by adapter and browser", async () => {
+  const { kept } = (globalThis.caches = cacheStorage());
+  const tuning = { oriel: "0.1.0", matvec: { usual: "8" } };
+  assert.equal(await keptTuning("card / one"), undefined);
+  await keepTuning("card / one", tuning);
+  assert.deepEqual(await keptTuning("card / one"), tuning);
+  assert.equal(await keptTuning("card / two"), undefined);
+  assert.equal(await keptTuning(undefined), undefined);
+  const [key] = kept.keys();
+  assert.equal(
+    key,
+    `https://page.example/oriel-tuning/${encodeURIComponent(`card / one Browser/1 (a b)`)}`,
+  );
+});
+
+test("a browser that keeps nothing, or something broken, is measured again", async () => {
+  globalThis.caches = {
+    open: async () => {
+      throw new DOMException("The operation is insecure.", "SecurityError");
+    },
+  };
+  await keepTuning("card", {});
+  assert.equal(await keptTuning("card"), undefined);
+  globalThis.caches = { open: async () => ({ match: async () => new Response("{") }) };
+  assert.equal(await keptTuning("card"), undefined);
+});

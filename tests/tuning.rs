@@ -1,0 +1,96 @@
+//! Models whose kernels were measured at load: they answer as the golden values say, and what was measured is used again.
+
+use oriel::session::{Device, GenerateOptions, LoadOptions, Loading, Model, Tune};
+use oriel::weights::Precision;
+use oriel::{Error, Result};
+use pollster::block_on;
+use serde_json::{Value, json};
+use std::path::Path;
+
+fn read(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name))
+        .expect("the golden file is there")
+}
+
+fn load(name: &str, device: Device, tune: &Tune) -> Result<Model> {
+    let mut loading =
+        block_on(Loading::new(LoadOptions { device, precision: Precision::F32, ..LoadOptions::default() }))?;
+    loading.tune(tune)?;
+    loading.begin(name, None)?;
+    loading.push(&read(name))?;
+    loading.end()?;
+    block_on(loading.finish())
+}
+
+fn greedy(model: &mut Model, prompt: &[u32], count: usize) -> Vec<u32> {
+    let options = GenerateOptions { max_tokens: count as u32, ignore_eos: true, ..GenerateOptions::default() };
+    let mut generation = model.start(prompt, options).expect("it starts");
+    while block_on(model.next(&mut generation)).expect("it goes on").is_some() {}
+    generation.tokens().to_vec()
+}
+
+/// A prompt and the tokens that follow it.
+fn golden(name: &str) -> (Vec<u32>, Vec<u32>) {
+    let expected: Value = serde_json::from_slice(&read(name)).expect("golden JSON");
+    let tokens = |key: &str| serde_json::from_value(expected["cases"][0][key].clone()).expect("tokens");
+    (tokens("prompt"), tokens("greedy"))
+}
+
+#[test]
+fn a_measured_model_answers_as_before_and_what_was_measured_is_not_measured_again() {
+    for family in ["llama", "gpt2", "qwen3"] {
+        let (file, (prompt, expected)) = (format!("{family}.gguf"), golden(&format!("{family}.json")));
+        let mut model = load(&file, Device::Gpu, &Tune::Measure(None)).expect("it loads");
+        assert_eq!(greedy(&mut model, &prompt, expected.len()), expected, "{family}, measured");
+        let (tuning, tuned) = (model.tuning().expect("a GPU has one"), model.tuned().to_vec());
+        assert!(tuned.iter().any(|measured| measured.kind == "matvec"), "{tuned:?}");
+        for measured in &tuned {
+            assert_eq!(tuning[measured.kind]["shapes"][&measured.shape], measured.chosen);
+            assert_eq!(measured.ways[0].name, measured.start);
+            assert!(measured.ways.iter().any(|way| way.name == measured.chosen), "{measured:?}");
+        }
+        assert_eq!(model.info().notice, None);
+
+        let mut again = load(&file, Device::Gpu, &Tune::Measure(Some(tuning.clone()))).expect("it loads");
+        assert_eq!((again.tuned(), again.tuning()), (&[][..], Some(tuning.clone())));
+        assert_eq!((greedy(&mut again, &prompt, expected.len()), again.info().notice), (expected, None));
+    }
+}
+
+#[test]
+fn a_model_that_measures_everything_goes_on_as_before() {
+    let (prompt, expected) = golden("llama.json");
+    let mut model = load("llama.gguf", Device::Gpu, &Tune::Start).expect("it loads");
+    assert!(model.tuned().is_empty());
+    assert_eq!(greedy(&mut model, &prompt, expected.len()), expected);
+    let tuned = block_on(model.tune()).expect("it measures").to_vec();
+    assert!(tuned.iter().all(|measured| measured.ways.len() > 1 && measured.ways[0].us.is_some()), "{tuned:?}");
+    assert_eq!(greedy(&mut model, &prompt, expected.len()), expected);
+}
+
+#[test]
+fn a_kept_tuning_of_another_adapter_is_measured_again_and_a_given_one_is_used_with_a_notice() {
+    let foreign = json!({ "oriel": "0.0.0", "adapter": "a card", "matvec": { "usual": "4" } });
+    let model = load("llama.gguf", Device::Gpu, &Tune::Measure(Some(foreign.clone()))).expect("it loads");
+    assert!(!model.tuned().is_empty() && model.info().notice.is_some_and(|notice| notice.contains("measured again")));
+
+    let model = load("llama.gguf", Device::Gpu, &Tune::Given(foreign)).expect("it loads");
+    assert_eq!(model.tuning().expect("a GPU has one")["matvec"]["usual"], "4");
+    assert!(model.tuned().is_empty() && model.info().notice.is_some_and(|notice| notice.contains("not measured on")));
+
+    let own = load("llama.gguf", Device::Gpu, &Tune::Start).expect("it loads").tuning().expect("a GPU has one");
+    let mut damaged = own.clone();
+    damaged["matmul"]["usual"] = json!("3x3");
+    let model = load("llama.gguf", Device::Gpu, &Tune::Measure(Some(damaged))).expect("it loads");
+    assert!(!model.tuned().is_empty() && model.info().notice.is_some_and(|notice| notice.contains("damaged")));
+}
+
+#[test]
+fn a_given_tuning_that_is_not_understood_is_refused() {
+    let refused = |device, tuning| load("llama.gguf", device, &Tune::Given(tuning)).err();
+    for tuning in [json!([]), json!({ "matvec": { "usual": "3" } }), json!({ "matvek": {} }), Value::Null] {
+        assert!(matches!(refused(Device::Gpu, tuning), Some(Error::Option(_))));
+    }
+    assert!(matches!(refused(Device::Cpu, json!({})), Some(Error::Option(_))), "there are no kernels to choose");
+    assert!(load("llama.gguf", Device::Cpu, &Tune::Measure(None)).is_ok_and(|model| model.tuning().is_none()));
+}
