@@ -234,7 +234,8 @@ impl AskedOfLoad {
     /// In a page, `auto` is the GPU or an error: the reference arithmetic is too slow to be a silent substitute.
     fn checked(self) -> Result<LoadOptions> {
         let device = if self.device == "cpu" { Device::Cpu } else { Device::Gpu };
-        Ok(LoadOptions { device, precision: Precision::parse(&self.precision)?, context: self.context })
+        let precision = Precision::parse(&self.precision)?;
+        Ok(LoadOptions { device, precision, context: self.context, ..LoadOptions::default() })
     }
 }
 

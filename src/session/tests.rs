@@ -10,7 +10,13 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::path::PathBuf;
 
-const CPU: LoadOptions = LoadOptions { device: Device::Cpu, precision: Precision::F32, context: None };
+const CPU: LoadOptions = LoadOptions {
+    device: Device::Cpu,
+    precision: Precision::F32,
+    context: None,
+    activations: Activations::F32,
+    threads: None,
+};
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)

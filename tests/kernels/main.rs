@@ -37,7 +37,7 @@ impl Bench {
     fn with(options: GpuOptions) -> Bench {
         let gpu = block_on(Executor::gpu(options)).expect("a Vulkan, Metal or DX12 adapter");
         let binding_limit = gpu.binding_limit();
-        Bench { executors: [gpu, Executor::cpu()], catalogue: Catalogue::default(), random: Random(7), binding_limit }
+        Bench { executors: [gpu, Executor::reference()], catalogue: Catalogue::default(), random: Random(7), binding_limit }
     }
 
     fn weight(&mut self, format: Format, shape: Shape) -> WeightId {

@@ -1,6 +1,7 @@
 //! What the command line may say.
 
 use clap::{Args, Parser, Subcommand};
+use oriel::cpu::Activations;
 use oriel::sampler;
 use oriel::session::{Device, GenerateOptions, LoadOptions};
 use oriel::weights::Precision;
@@ -38,7 +39,7 @@ pub struct Model {
     /// A .gguf file, or a folder with config.json, *.safetensors and tokenizer.json.
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
-    /// Where it runs: auto, gpu or cpu.
+    /// Where it runs: auto, gpu, cpu, or reference, the plain functions that kernels are tested against.
     #[arg(long, default_value = "auto", value_parser = Device::parse)]
     pub device: Device,
     /// What float weights become: auto, f32, f16, q8 or q4.
@@ -47,11 +48,23 @@ pub struct Model {
     /// Positions to make room for [default: what the model was trained for, at most 4096].
     #[arg(long, value_name = "N")]
     pub context: Option<u32>,
+    /// What activations become before they are multiplied: auto, f32, int16 or int8; whole numbers on the processor only.
+    #[arg(long, default_value = "auto", value_parser = Activations::parse)]
+    pub activations: Activations,
+    /// Threads of the processor [default: as many as it runs at once].
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
 }
 
 impl Model {
     pub fn options(&self) -> LoadOptions {
-        LoadOptions { device: self.device, precision: self.precision, context: self.context }
+        LoadOptions {
+            device: self.device,
+            precision: self.precision,
+            context: self.context,
+            activations: self.activations,
+            threads: self.threads,
+        }
     }
 }
 

@@ -1,0 +1,1 @@
+//! Every set of instructions against the portable one.
