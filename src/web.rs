@@ -3,6 +3,9 @@
 //! Errors are thrown as `{ code, message }`. The worker makes one call at a time: a second one while an asynchronous one
 //! is under way would be refused by wasm-bindgen.
 
+mod machine;
+
+use crate::cpu::Activations;
 use crate::format::Format;
 use crate::kernels::{self, CacheFormat};
 use crate::sampler;
@@ -11,6 +14,7 @@ use crate::session::{self, Device, FinishReason, GenerateOptions, LoadOptions, S
 use crate::template::Message;
 use crate::weights::Precision;
 use crate::{Error, Result};
+use machine::{Processor, ProcessorModule};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -30,11 +34,18 @@ pub struct Loading(Option<session::Loading>);
 
 #[wasm_bindgen]
 impl Loading {
-    /// Opens the device. Takes `{ device, precision, context? }`.
+    /// Opens the GPU. Takes `{ precision, context?, activations? }`.
     pub async fn open(options: JsValue) -> Answer<Loading> {
-        let asked: AskedOfLoad = read(&options).map_err(throw)?;
-        let loading = session::Loading::new(asked.checked().map_err(throw)?).await.map_err(throw)?;
-        Ok(Loading(Some(loading)))
+        let options = read(&options).and_then(|asked: AskedOfLoad| asked.checked(Device::Gpu)).map_err(throw)?;
+        Ok(Loading(Some(session::Loading::new(options).await.map_err(throw)?)))
+    }
+
+    /// Opens the processor, by its module. Takes the same.
+    #[wasm_bindgen(js_name = openOnProcessor)]
+    pub fn open_on_processor(options: JsValue, module: ProcessorModule) -> Answer<Loading> {
+        let options = read(&options).and_then(|asked: AskedOfLoad| asked.checked(Device::Cpu)).map_err(throw)?;
+        let machine = Box::new(Processor::new(module));
+        Ok(Loading(Some(session::Loading::on_machine(options, machine).map_err(throw)?)))
     }
 
     /// A whole file from beside the weights.
@@ -225,17 +236,16 @@ pub fn shaders() -> Answer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AskedOfLoad {
-    device: String,
     precision: String,
     context: Option<u32>,
+    activations: Option<String>,
 }
 
 impl AskedOfLoad {
-    /// In a page, `auto` is the GPU or an error: the reference arithmetic is too slow to be a silent substitute.
-    fn checked(self) -> Result<LoadOptions> {
-        let device = if self.device == "cpu" { Device::Cpu } else { Device::Gpu };
+    fn checked(self, device: Device) -> Result<LoadOptions> {
         let precision = Precision::parse(&self.precision)?;
-        Ok(LoadOptions { device, precision, context: self.context, ..LoadOptions::default() })
+        let activations = self.activations.as_deref().map_or(Ok(Activations::Auto), Activations::parse)?;
+        Ok(LoadOptions { device, precision, context: self.context, activations, ..LoadOptions::default() })
     }
 }
 
