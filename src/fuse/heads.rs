@@ -136,12 +136,12 @@ fn trace(plan: &Plan, reader: usize, view: View) -> (View, Path) {
 #[cfg(test)]
 mod tests {
     use crate::executor::Host;
-    use crate::reference::Reference;
     use crate::executor::Readback;
     use crate::format::Format;
     use crate::fuse::fuse;
     use crate::kernels::CacheFormat;
     use crate::plan::{Builder, CacheShape, Pairing, Plan, Step, Tensor};
+    use crate::reference::Reference;
     use crate::weights::{Catalogue, Layout, Shape, Sink, WeightId};
 
     const HEADS: u32 = 6;
