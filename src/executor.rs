@@ -1,6 +1,6 @@
-//! What runs plans: a GPU, or the plain reference on the processor. Both take weights as they stream, and nothing blocks.
+//! What runs plans: a GPU, or the processor, fast or by the plain reference. All take weights as they stream.
 
-use crate::cpu::Cpu;
+use crate::cpu::{Activations, Cpu, Machine};
 use crate::gpu::{Gpu, GpuOptions};
 use crate::kernels::roofline::Probes;
 use crate::kernels::tuning::Features;
@@ -117,12 +117,72 @@ fn no_kernels() -> Error {
     Error::Unsupported("the time of each kernel is that of a GPU: here the processor computes".into())
 }
 
+/// What runs plans on the processor: at once, whatever is asked for.
+pub trait Host: Sink {
+    /// What computes.
+    fn adapter(&self) -> AdapterInfo;
+
+    /// As [`Executor::counts`].
+    fn counts(&self) -> Counts;
+
+    /// Makes the cache.
+    ///
+    /// # Errors
+    /// Where there is not enough memory.
+    fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) -> Result<()>;
+
+    /// As [`Executor::prepare`].
+    ///
+    /// # Errors
+    /// Where there is not enough memory.
+    fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared>;
+
+    /// As [`Executor::begin_choosing`].
+    ///
+    /// # Errors
+    /// As [`Options::check`](crate::sampler::Options::check).
+    fn begin_choosing(&mut self, options: &sampler::Options, prompt: &[u32], generated: &[u32]) -> Result<()>;
+
+    /// Runs every step; that of the choice where it is asked for.
+    ///
+    /// # Errors
+    /// Where the run does not fit the plan.
+    fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()>;
+
+    /// As [`Executor::chain`].
+    ///
+    /// # Errors
+    /// Where there is no token to go on from, or no room for another.
+    fn chain(&mut self, prepared: Prepared, position: u32, count: u32) -> Result<()>;
+
+    /// How many runs chose tokens that were not yet asked for.
+    fn under_way(&self) -> usize;
+
+    /// The tokens of the oldest of them.
+    ///
+    /// # Errors
+    /// Where there is none.
+    fn choices(&mut self) -> Result<Vec<Result<sampler::Chosen>>>;
+
+    /// Logits of the last run.
+    ///
+    /// # Errors
+    /// Where there was none.
+    fn logits(&self, prepared: Prepared) -> Result<Vec<f32>>;
+
+    /// Fills a tensor.
+    fn write_tensor(&mut self, prepared: Prepared, tensor: Tensor, values: &[f32]);
+
+    /// The values of a tensor.
+    fn read_tensor(&self, prepared: Prepared, tensor: Tensor) -> Vec<f32>;
+}
+
 /// A device that runs plans.
 pub enum Executor {
     /// Hand-written WGSL through wgpu.
     Gpu(Box<Gpu>),
-    /// The plain reference functions.
-    Cpu(Box<Cpu>),
+    /// The processor: fast, or by the plain reference functions.
+    Cpu(Box<dyn Host>),
 }
 
 impl Executor {
@@ -134,24 +194,22 @@ impl Executor {
         Ok(Executor::Gpu(Box::new(Gpu::open(options).await?)))
     }
 
-    /// The plain reference kernels on one thread.
-    pub fn cpu() -> Executor {
-        Executor::Cpu(Box::default())
+    /// SIMD and threads, by way of a machine.
+    pub fn cpu(machine: Box<dyn Machine>, activations: Activations) -> Executor {
+        Executor::Cpu(Box::new(Cpu::new(machine, activations)))
+    }
+
+    /// The plain reference kernels on one thread: exact, slow, and what the others are tested against.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn reference() -> Executor {
+        Executor::Cpu(Box::new(crate::reference::Reference::default()))
     }
 
     /// What computes.
     pub fn adapter(&self) -> AdapterInfo {
         match self {
             Executor::Gpu(gpu) => gpu.adapter(),
-            Executor::Cpu(_) => AdapterInfo {
-                name: "reference kernels".into(),
-                backend: "cpu".into(),
-                kind: "software".into(),
-                driver: String::new(),
-                variants: "reference".into(),
-                timestamps: false,
-                subgroups: false,
-            },
+            Executor::Cpu(cpu) => cpu.adapter(),
         }
     }
 
@@ -202,7 +260,7 @@ impl Executor {
     pub fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared> {
         match self {
             Executor::Gpu(gpu) => gpu.prepare(plan, catalogue),
-            Executor::Cpu(cpu) => cpu.prepare(plan),
+            Executor::Cpu(cpu) => cpu.prepare(plan, catalogue),
         }
     }
 
@@ -391,7 +449,7 @@ impl Executor {
     pub fn counts(&self) -> Counts {
         match self {
             Executor::Gpu(gpu) => gpu.counts(),
-            Executor::Cpu(_) => Counts::default(),
+            Executor::Cpu(cpu) => cpu.counts(),
         }
     }
 

@@ -37,6 +37,9 @@ pub mod gpu;
 
 pub mod cpu;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod reference;
+
 pub mod sampler;
 
 pub mod tokenizer;

@@ -3,6 +3,9 @@
 //! Errors are thrown as `{ code, message }`. The worker makes one call at a time: a second one while an asynchronous one
 //! is under way would be refused by wasm-bindgen.
 
+mod machine;
+
+use crate::cpu::Activations;
 use crate::format::Format;
 use crate::kernels::{self, CacheFormat};
 use crate::sampler;
@@ -11,6 +14,7 @@ use crate::session::{self, CachePrecision, Device, FinishReason, GenerateOptions
 use crate::template::Message;
 use crate::weights::Precision;
 use crate::{Error, Result};
+use machine::{Processor, ProcessorModule};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -30,15 +34,27 @@ pub struct Loading(Option<session::Loading>);
 
 #[wasm_bindgen]
 impl Loading {
-    /// Opens the device. Takes `{ device, precision, cache, context?, tuning, kept?, adapter? }`: the last two are what was
+    /// Opens the GPU. Takes `{ precision, cache, context?, activations?, tuning, kept?, adapter? }`: the last two are what was
     /// measured before, and what the browser calls the adapter.
     pub async fn open(options: JsValue) -> Answer<Loading> {
         let asked: AskedOfLoad = read(&options).map_err(throw)?;
         let (adapter, tune) = (asked.adapter.clone(), asked.tune());
-        let mut loading = session::Loading::new(asked.checked().map_err(throw)?).await.map_err(throw)?;
+        let mut loading = session::Loading::new(asked.checked(Device::Gpu).map_err(throw)?).await.map_err(throw)?;
         if let Some(name) = adapter {
             loading.rename_adapter(&name);
         }
+        loading.tune(&tune).map_err(throw)?;
+        Ok(Loading(Some(loading)))
+    }
+
+    /// Opens the processor, by its module. Takes the same.
+    #[wasm_bindgen(js_name = openOnProcessor)]
+    pub fn open_on_processor(options: JsValue, module: ProcessorModule) -> Answer<Loading> {
+        let asked: AskedOfLoad = read(&options).map_err(throw)?;
+        let tune = asked.tune();
+        let machine = Box::new(Processor::new(module));
+        let options = asked.checked(Device::Cpu).map_err(throw)?;
+        let mut loading = session::Loading::on_machine(options, machine).map_err(throw)?;
         loading.tune(&tune).map_err(throw)?;
         Ok(Loading(Some(loading)))
     }
@@ -236,10 +252,10 @@ pub fn shaders() -> Answer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AskedOfLoad {
-    device: String,
     precision: String,
     cache: String,
     context: Option<u32>,
+    activations: Option<String>,
     tuning: Value,
     kept: Option<Value>,
     adapter: Option<String>,
@@ -255,11 +271,10 @@ impl AskedOfLoad {
         }
     }
 
-    /// In a page, `auto` is the GPU or an error: the reference arithmetic is too slow to be a silent substitute.
-    fn checked(self) -> Result<LoadOptions> {
-        let device = if self.device == "cpu" { Device::Cpu } else { Device::Gpu };
+    fn checked(self, device: Device) -> Result<LoadOptions> {
         let (precision, cache) = (Precision::parse(&self.precision)?, CachePrecision::parse(&self.cache)?);
-        Ok(LoadOptions { device, precision, cache, context: self.context })
+        let activations = self.activations.as_deref().map_or(Ok(Activations::Auto), Activations::parse)?;
+        Ok(LoadOptions { device, precision, cache, context: self.context, activations, ..LoadOptions::default() })
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use oriel::cpu::Activations;
 use oriel::format::Format;
 use oriel::fuse::fuse;
 use oriel::gguf;
@@ -67,10 +68,8 @@ fn sources(name: &str) -> Vec<PathBuf> {
     [golden(name)].into_iter().chain(twin.exists().then_some(twin)).collect()
 }
 
-fn load(path: &Path, device: Device, precision: Precision) -> Model {
-    let context = if path.ends_with(MODEL) { Some(128) } else { None };
-    let mut loading =
-        block_on(Loading::new(LoadOptions { device, precision, context, ..LoadOptions::default() })).unwrap();
+fn load(path: &Path, options: LoadOptions) -> Model {
+    let mut loading = block_on(Loading::new(options)).unwrap();
     let mut weights = vec![path.to_path_buf()];
     if path.is_dir() {
         for name in oriel::session::SIDE_FILES.iter().filter(|name| path.join(name).exists()) {
@@ -126,7 +125,7 @@ fn checkpoints_agree(device: Device) {
         let logits: Vec<f32> = bytemuck::pod_collect_to_vec(&read(&golden(&format!("{name}.logits"))));
         for path in sources(&name) {
             let what = path.file_name().unwrap().display().to_string();
-            let mut model = load(&path, device, Precision::F32);
+            let mut model = load(&path, LoadOptions { device, precision: Precision::F32, ..LoadOptions::default() });
             let mut logits = logits.as_slice();
             for Case { prompt, greedy: continuation } in &expected.cases {
                 let (these, rest) = logits.split_at(prompt.len() * expected.vocab);
@@ -147,8 +146,13 @@ fn checkpoints_agree_on_the_gpu() {
 }
 
 #[test]
-fn checkpoints_agree_on_the_reference() {
+fn checkpoints_agree_on_the_processor() {
     checkpoints_agree(Device::Cpu);
+}
+
+#[test]
+fn checkpoints_agree_on_the_reference() {
+    checkpoints_agree(Device::Reference);
 }
 
 #[derive(Deserialize)]
@@ -178,14 +182,14 @@ impl Real {
     }
 }
 
-fn smollm2(device: Device) -> Model {
+fn smollm2(device: Device, activations: Activations) -> Model {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(MODEL);
     assert!(path.exists(), "{MODEL} is missing; `cargo xtask model` brings it");
-    load(&path, device, Precision::Auto)
+    load(&path, LoadOptions { device, activations, context: Some(128), ..LoadOptions::default() })
 }
 
-fn smollm2_agrees(device: Device) {
-    let (real, mut model) = (Real::read(), smollm2(device));
+fn smollm2_agrees(device: Device, activations: Activations) {
+    let (real, mut model) = (Real::read(), smollm2(device, activations));
     for number in 0..real.prompts.len() {
         real.logits_agree(&mut model, number);
     }
@@ -195,12 +199,48 @@ fn smollm2_agrees(device: Device) {
 
 #[test]
 fn smollm2_agrees_on_the_gpu() {
-    smollm2_agrees(Device::Gpu);
+    smollm2_agrees(Device::Gpu, Activations::Auto);
 }
 
 #[test]
 fn smollm2_agrees_on_the_reference() {
-    smollm2_agrees(Device::Cpu);
+    smollm2_agrees(Device::Reference, Activations::Auto);
+}
+
+/// By way of 16 bits as well as of f32: both within the bound, and word for word.
+#[test]
+fn smollm2_agrees_on_the_processor() {
+    for activations in [Activations::Auto, Activations::F32] {
+        smollm2_agrees(Device::Cpu, activations);
+    }
+}
+
+/// Perplexity of the first 255 tokens of a text that nobody will change.
+fn perplexity(model: &mut Model) -> f64 {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("LICENSE")).unwrap();
+    let tokens = &model.text().prompt(&text).unwrap()[..255];
+    let (logits, vocab) = (block_on(model.logits(tokens)).unwrap(), model.shape().vocab as usize);
+    let surprise = |(row, next): (&[f32], &u32)| {
+        let greatest = row.iter().fold(f32::MIN, |most, value| most.max(*value));
+        let total: f64 = row.iter().map(|value| f64::from(value - greatest).exp()).sum();
+        total.ln() - f64::from(row[*next as usize] - greatest)
+    };
+    let total: f64 = logits.chunks(vocab).zip(&tokens[1..]).map(surprise).sum();
+    (total / (tokens.len() - 1) as f64).exp()
+}
+
+#[test]
+fn whole_numbers_cost_no_perplexity() {
+    let of = |device, activations| {
+        let options = LoadOptions { device, activations, context: Some(256), ..LoadOptions::default() };
+        perplexity(&mut load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(MODEL), options))
+    };
+    let expected = of(Device::Reference, Activations::Auto);
+    assert!((2.0..30.0).contains(&expected), "a model that knows English: {expected}");
+    for (activations, bound) in [(Activations::F32, 1e-3), (Activations::Int16, 1e-3), (Activations::Int8, 1e-2)] {
+        let actual = of(Device::Cpu, activations);
+        assert!((actual / expected - 1.0).abs() <= bound, "{activations:?}: {actual}, expected {expected}");
+    }
 }
 
 /// What a checkpoint is, by the heads of its files.

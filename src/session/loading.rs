@@ -6,6 +6,7 @@ use super::incoming::Incoming;
 use super::model::Passes;
 use super::text::Text;
 use super::{Device, LoadOptions, Model, Tune};
+use crate::cpu::Machine;
 use crate::executor::{AdapterInfo, Executor};
 use crate::gpu::GpuOptions;
 use crate::intake::Intake;
@@ -41,9 +42,30 @@ impl Loading {
     /// none.
     pub async fn new(options: LoadOptions) -> Result<Loading> {
         options.check()?;
-        let (executor, notice) = open(options.device).await?;
-        let incoming = Incoming::default();
-        Ok(Loading { options, executor, notice, incoming, measures: false, parts: None, passes: None, intake: None })
+        let (executor, notice) = open(&options).await?;
+        Ok(Loading::on(options, executor, notice))
+    }
+
+    /// On a machine that the caller brings: on the web, a module of its own.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for options that no model can serve.
+    pub fn on_machine(options: LoadOptions, machine: Box<dyn Machine>) -> Result<Loading> {
+        options.check()?;
+        Ok(Loading::on(options, Executor::cpu(machine, options.activations), None))
+    }
+
+    fn on(options: LoadOptions, executor: Executor, notice: Option<String>) -> Loading {
+        Loading {
+            options,
+            executor,
+            notice,
+            incoming: Incoming::default(),
+            measures: false,
+            parts: None,
+            passes: None,
+            intake: None,
+        }
     }
 
     /// What computes.
@@ -218,14 +240,39 @@ fn prepare(executor: &mut Executor, assembly: &mut Assembly) -> Result<Passes> {
     Passes::prepare(executor, assembly)
 }
 
-/// The device that is asked for; where any will do and there is no GPU, the CPU and the reason.
-async fn open(device: Device) -> Result<(Executor, Option<String>)> {
-    match device {
-        Device::Cpu => Ok((Executor::cpu(), None)),
-        Device::Gpu => Ok((Executor::gpu(GpuOptions::default()).await?, None)),
-        Device::Auto => match Executor::gpu(GpuOptions::default()).await {
-            Ok(executor) => Ok((executor, None)),
-            Err(error) => Ok((Executor::cpu(), Some(format!("runs on the CPU: {error}")))),
+/// The device that is asked for; where any will do, a GPU that is one, else the processor and the reason.
+async fn open(options: &LoadOptions) -> Result<(Executor, Option<String>)> {
+    match options.device {
+        Device::Gpu if options.threads.is_some() => {
+            Err(Error::Option("threads are the processor's; the device that is asked for is the GPU".into()))
+        }
+        Device::Gpu => Ok((gpu(options).await?, None)),
+        #[cfg(not(target_arch = "wasm32"))]
+        Device::Cpu => Ok((processor(options)?, None)),
+        #[cfg(not(target_arch = "wasm32"))]
+        Device::Reference => Ok((Executor::reference(), None)),
+        #[cfg(not(target_arch = "wasm32"))]
+        Device::Auto => match gpu(options).await {
+            Ok(executor) if executor.adapter().kind != "software" => Ok((executor, None)),
+            // A rasteriser computes on the processor as well, only slower: five times and more where it was measured.
+            Ok(executor) => {
+                let name = executor.adapter().name;
+                Ok((processor(options)?, Some(format!("runs on the processor: {name} is no GPU, but software"))))
+            }
+            Err(error) => Ok((processor(options)?, Some(format!("runs on the processor: {error}")))),
         },
+        #[cfg(target_arch = "wasm32")]
+        _ => Err(Error::Option("the page chooses the device, and brings the machine for the processor".into())),
     }
+}
+
+async fn gpu(options: &LoadOptions) -> Result<Executor> {
+    options.activations.check_gpu()?;
+    Executor::gpu(GpuOptions::default()).await
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn processor(options: &LoadOptions) -> Result<Executor> {
+    let machine = crate::cpu::Native::new(options.threads, None)?;
+    Ok(Executor::cpu(Box::new(machine), options.activations))
 }

@@ -1,5 +1,6 @@
 //! What a caller may choose when loading a model and when generating, checked before any work is done.
 
+use crate::cpu::Activations;
 use crate::kernels::CacheFormat;
 use crate::sampler;
 use crate::weights::Precision;
@@ -14,13 +15,15 @@ pub enum Device {
     Auto,
     /// The GPU; without one it is an error.
     Gpu,
-    /// The processor.
+    /// The processor: SIMD and threads.
     Cpu,
+    /// The plain reference functions on one thread of the processor: what the others are tested against. Not on the web.
+    Reference,
 }
 
 impl Device {
     /// The names as options take them.
-    pub const NAMES: [&str; 3] = ["auto", "gpu", "cpu"];
+    pub const NAMES: [&str; 4] = ["auto", "gpu", "cpu", "reference"];
 
     /// From an option's text.
     pub fn parse(text: &str) -> Result<Device> {
@@ -28,6 +31,7 @@ impl Device {
             "auto" => Ok(Device::Auto),
             "gpu" => Ok(Device::Gpu),
             "cpu" => Ok(Device::Cpu),
+            "reference" => Ok(Device::Reference),
             other => Err(Error::Option(format!("device is {other:?}; supported: {}", Self::NAMES.join(", ")))),
         }
     }
@@ -61,6 +65,9 @@ impl CachePrecision {
 /// trained context of recent models would not fit most devices.
 pub const DEFAULT_CONTEXT: u32 = 4096;
 
+/// Threads that one model may take.
+const MOST_THREADS: u32 = 256;
+
 /// How a model is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LoadOptions {
@@ -72,16 +79,25 @@ pub struct LoadOptions {
     pub cache: CachePrecision,
     /// Positions to make room for. Without it the smaller of the trained context and [`DEFAULT_CONTEXT`].
     pub context: Option<u32>,
+    /// What activations become before they are multiplied.
+    pub activations: Activations,
+    /// Threads of the processor; without it as many as it runs at once. A GPU has no use for it.
+    pub threads: Option<u32>,
 }
 
 impl LoadOptions {
     /// Refuses what no model can serve.
     ///
     /// # Errors
-    /// [`Error::Option`] for a context of 0.
+    /// [`Error::Option`] for a context of 0, and for threads of 0 or too many.
     pub fn check(&self) -> Result<()> {
-        match self.context {
-            Some(0) => Err(Error::Option("context is 0; expected at least 1 position".into())),
+        if self.context == Some(0) {
+            return Err(Error::Option("context is 0; expected at least 1 position".into()));
+        }
+        match self.threads {
+            Some(threads) if !(1..=MOST_THREADS).contains(&threads) => {
+                Err(Error::Option(format!("threads are {threads}; expected 1 to {MOST_THREADS}")))
+            }
             _ => Ok(()),
         }
     }

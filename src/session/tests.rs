@@ -2,6 +2,7 @@
 
 use super::bench::{Bench, BenchOptions};
 use super::*;
+use crate::cpu::Activations;
 use crate::sampler;
 use crate::weights::Precision;
 use crate::{Error, Result};
@@ -10,8 +11,14 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::path::PathBuf;
 
-const CPU: LoadOptions =
-    LoadOptions { device: Device::Cpu, precision: Precision::F32, cache: CachePrecision::Auto, context: None };
+const CPU: LoadOptions = LoadOptions {
+    device: Device::Reference,
+    precision: Precision::F32,
+    cache: CachePrecision::Auto,
+    context: None,
+    activations: Activations::Auto,
+    threads: None,
+};
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)

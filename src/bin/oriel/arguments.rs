@@ -1,6 +1,7 @@
 //! What the command line may say.
 
 use clap::{Args, Parser, Subcommand};
+use oriel::cpu::Activations;
 use oriel::sampler;
 use oriel::session::{CachePrecision, Device, GenerateOptions, LoadOptions};
 use oriel::weights::Precision;
@@ -40,7 +41,7 @@ pub struct Model {
     /// A .gguf file, or a folder with config.json, *.safetensors and tokenizer.json.
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
-    /// Where it runs: auto, gpu or cpu.
+    /// Where it runs: auto, gpu, cpu, or reference, the plain functions that kernels are tested against.
     #[arg(long, default_value = "auto", value_parser = Device::parse)]
     pub device: Device,
     /// What float weights become: auto, f32, f16, q8 or q4.
@@ -52,6 +53,12 @@ pub struct Model {
     /// Positions to make room for [default: what the model was trained for, at most 4096].
     #[arg(long, value_name = "N")]
     pub context: Option<u32>,
+    /// What activations become before they are multiplied: auto, f32, int16 or int8; whole numbers on the processor only.
+    #[arg(long, default_value = "auto", value_parser = Activations::parse)]
+    pub activations: Activations,
+    /// Threads of the processor [default: as many as it runs at once].
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u32>,
     /// How the GPU's kernels are chosen: auto measures them at the first load on an adapter, for about a second, and keeps
     /// that in the folder oriel of the user's cache ($XDG_CACHE_HOME or ~/.cache, ~/Library/Caches, %LOCALAPPDATA%); start
     /// takes what adapters of this kind begin with; FILE takes what `oriel tune --out FILE` wrote.
@@ -79,7 +86,14 @@ impl TuningFrom {
 
 impl Model {
     pub fn options(&self) -> LoadOptions {
-        LoadOptions { device: self.device, precision: self.precision, cache: self.cache, context: self.context }
+        LoadOptions {
+            device: self.device,
+            precision: self.precision,
+            cache: self.cache,
+            context: self.context,
+            activations: self.activations,
+            threads: self.threads,
+        }
     }
 }
 
