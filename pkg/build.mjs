@@ -1,4 +1,4 @@
-// pkg/src -> pkg/dist: three small modules, minified; what stands in dist/wasm comes from wasm-bindgen and stays.
+// pkg/src -> pkg/dist: small modules, minified; what stands in dist/wasm comes from wasm-bindgen and stays.
 
 import { build } from "esbuild";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ const folder = fileURLToPath(new URL(".", import.meta.url));
 
 await build({
   absWorkingDir: folder,
-  entryPoints: ["src/index.ts", "src/pipeline.ts", "src/worker.ts"],
+  entryPoints: ["src/index.ts", "src/pipeline.ts", "src/worker.ts", "src/thread.ts"],
   outdir: "dist",
   bundle: true,
   splitting: false,

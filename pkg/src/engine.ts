@@ -1,12 +1,17 @@
 // The core as the worker sees it: what the WebAssembly module gives, in types of our own, so that tests can stand in.
 
 import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./benchmark.js";
+import type { Choice } from "./device.js";
+import type { Instructions } from "./machine.js";
 import type { Message, SamplingOptions } from "./options.js";
 
-/** How the core opens its device. */
+/** Where and how a model is to run. */
 export interface EngineOptions {
   device: "auto" | "webgpu" | "cpu";
   precision: "auto" | "f32" | "f16" | "q8" | "q4";
+  activations: "auto" | "f32" | "int16" | "int8";
+  instructions: "auto" | Instructions;
+  threads?: number;
   context?: number;
 }
 
@@ -120,10 +125,12 @@ export interface EngineModel {
 /** The module. */
 export interface Engine {
   open(options: EngineOptions): Promise<EngineLoading>;
-  /** What the browser calls the adapter, which the core can't see. */
-  adapterName(): string | undefined;
+  /** Where the model runs that was opened. */
+  choice(): Choice | undefined;
   /** Bytes of the module's memory; it never shrinks, so this is also the most that it had. */
   memoryBytes(): number;
+  /** Bytes of the memory of the processor's module: weights, cache and all; 0 on a GPU. */
+  processorBytes(): number;
 }
 
 /** Starts the module; each worker does it once. */

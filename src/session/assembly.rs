@@ -1,6 +1,7 @@
 //! A manifest -> the model family, and every weight's place on the device; then weights through to there.
 
 use super::LoadOptions;
+use crate::executor::Executor;
 use crate::format::Format;
 use crate::fuse::fuse;
 use crate::intake::{Intake, Wanted};
@@ -132,8 +133,8 @@ impl Assembly {
     }
 
     /// The pass of one row that gives the next token, and the pass of many that takes a prompt.
-    pub(super) fn plans(&self) -> Result<[Plan; 2]> {
-        Ok([self.plan(1, Output::Last)?, self.plan(self.prompt_rows(), Output::Last)?])
+    pub(super) fn plans(&self, bound: Bound) -> Result<[Plan; 2]> {
+        Ok([self.plan(1, Output::Last)?, self.plan(self.prompt_rows(bound), Output::Last)?])
     }
 
     /// A pass over the weights, once the constants stand beside them.
@@ -141,11 +142,11 @@ impl Assembly {
         Ok(fuse(&self.family.plan(&self.catalogue, self.context, rows, output)?, &self.catalogue))
     }
 
-    /// Rows of a prompt that one submit takes: fewer of a large model.
-    pub(super) fn prompt_rows(&self) -> u32 {
+    /// Rows of a prompt that one pass takes: fewer of a large model.
+    pub(super) fn prompt_rows(&self, bound: Bound) -> u32 {
         let values = |layout: &Layout| u64::from(layout.outputs) * u64::from(layout.inputs);
         let row_work: u64 = self.catalogue.iter().map(|(_, layout)| values(layout)).sum();
-        let fitting = (SUBMIT_WORK / row_work.max(1)).clamp(LEAST_PROMPT_ROWS, MOST_PROMPT_ROWS) as u32;
+        let fitting = (bound.work / row_work.max(1)).clamp(bound.least_rows, MOST_PROMPT_ROWS) as u32;
         fitting.min(self.context)
     }
 }
@@ -153,12 +154,30 @@ impl Assembly {
 /// Rows of a prompt that are run at once: enough to read each weight seldom.
 const MOST_PROMPT_ROWS: u64 = 64;
 
-/// Fewer would leave most of a device idle.
-const LEAST_PROMPT_ROWS: u64 = 16;
+/// How much of a prompt a device is given at once. An answer that is given up ends no sooner than that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    /// Multiplications.
+    work: u64,
+    /// Fewer rows would leave most of it idle.
+    least_rows: u64,
+}
 
-/// Multiplications in one submit: it should end well before a driver gives up on it, and an answer that is given up
-/// ends no sooner.
-const SUBMIT_WORK: u64 = 1 << 36;
+impl Bound {
+    /// A submit should end well before a driver gives up on it.
+    pub(super) const GPU: Bound = Bound { work: 1 << 36, least_rows: 16 };
+
+    /// A few tenths of a second on a slow core.
+    const PROCESSOR: Bound = Bound { work: 1 << 32, least_rows: 8 };
+
+    /// What suits an executor.
+    pub(super) fn of(executor: &Executor) -> Bound {
+        match executor {
+            Executor::Gpu(_) => Bound::GPU,
+            Executor::Cpu(_) => Bound::PROCESSOR,
+        }
+    }
+}
 
 fn width(name: &str, values: usize) -> Result<u32> {
     u32::try_from(values).map_err(|_| Error::Memory(format!("{name}: a table of {values} values is too large")))

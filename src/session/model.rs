@@ -1,6 +1,6 @@
 //! A loaded model: tokens in, scores of the next token out, over a cache that remembers what stands in it.
 
-use super::assembly::{Assembly, FormatUse};
+use super::assembly::{Assembly, Bound, FormatUse};
 use super::pace::Pace;
 use super::text::Text;
 use crate::executor::{AdapterInfo, Counts, Executor, Prepared, Readback};
@@ -64,7 +64,7 @@ impl Model {
         text: Text,
         notice: Option<String>,
     ) -> Result<Model> {
-        let [decode, prompt] = assembly.plans()?;
+        let [decode, prompt] = assembly.plans(Bound::of(&executor))?;
         let prompt_rows = prompt.rows;
         let decode = executor.prepare(&decode, &assembly.catalogue)?;
         let prompt = executor.prepare(&prompt, &assembly.catalogue)?;
