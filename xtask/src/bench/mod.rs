@@ -42,6 +42,9 @@ pub struct Arguments {
     /// What float weights become: auto, f32, f16, q8 or q4
     #[arg(long, default_value = "auto")]
     precision: String,
+    /// In browsers: webgpu, cpu, or auto, which takes the processor where there is no GPU but a rasteriser
+    #[arg(long, default_value = "webgpu")]
+    device: String,
     /// Lengths of the prompts that are timed, in tokens [default: 32,128,512; of --peers 128,512]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     prefill: Option<Vec<u32>>,
@@ -165,7 +168,7 @@ impl Page {
         }
         say(format!("measuring in {name}"));
         let options = json!({
-            "precision": arguments.precision, "prefill": arguments.prefill(), "decode": arguments.decode(),
+            "precision": arguments.precision, "device": arguments.device, "prefill": arguments.prefill(), "decode": arguments.decode(),
             "newTokens": arguments.new_tokens, "runs": arguments.runs(),
         });
         node.arg("tests/page/bench.mjs").arg(name).arg(self.server.address()).arg(&self.model).arg(options.to_string());

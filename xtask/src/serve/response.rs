@@ -92,6 +92,8 @@ impl Response {
             head += &format!("Content-Length: {length}\r\n");
         }
         head += &format!("Content-Security-Policy: {CONTENT_SECURITY_POLICY}\r\n");
+        // Memory that several threads share is for pages that can't be looked into.
+        head += "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Embedder-Policy: require-corp\r\n";
         head += "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\r\n";
         writer.write_all(head.as_bytes())?;
         if let Some((mut file, range)) = self.body.filter(|_| with_body) {
