@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use oriel::cpu::Activations;
 use oriel::format::Format;
 use oriel::fuse::fuse;
 use oriel::gguf;
@@ -67,9 +68,8 @@ fn sources(name: &str) -> Vec<PathBuf> {
     [golden(name)].into_iter().chain(twin.exists().then_some(twin)).collect()
 }
 
-fn load(path: &Path, device: Device, precision: Precision) -> Model {
-    let context = if path.ends_with(MODEL) { Some(128) } else { None };
-    let mut loading = block_on(Loading::new(LoadOptions { device, precision, context, ..LoadOptions::default() })).unwrap();
+fn load(path: &Path, options: LoadOptions) -> Model {
+    let mut loading = block_on(Loading::new(options)).unwrap();
     let mut weights = vec![path.to_path_buf()];
     if path.is_dir() {
         for name in oriel::session::SIDE_FILES.iter().filter(|name| path.join(name).exists()) {
@@ -125,7 +125,7 @@ fn checkpoints_agree(device: Device) {
         let logits: Vec<f32> = bytemuck::pod_collect_to_vec(&read(&golden(&format!("{name}.logits"))));
         for path in sources(&name) {
             let what = path.file_name().unwrap().display().to_string();
-            let mut model = load(&path, device, Precision::F32);
+            let mut model = load(&path, LoadOptions { device, precision: Precision::F32, ..LoadOptions::default() });
             let mut logits = logits.as_slice();
             for Case { prompt, greedy: continuation } in &expected.cases {
                 let (these, rest) = logits.split_at(prompt.len() * expected.vocab);
@@ -143,6 +143,11 @@ fn checkpoints_agree(device: Device) {
 #[test]
 fn checkpoints_agree_on_the_gpu() {
     checkpoints_agree(Device::Gpu);
+}
+
+#[test]
+fn checkpoints_agree_on_the_processor() {
+    checkpoints_agree(Device::Cpu);
 }
 
 #[test]
@@ -177,14 +182,14 @@ impl Real {
     }
 }
 
-fn smollm2(device: Device) -> Model {
+fn smollm2(device: Device, activations: Activations) -> Model {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(MODEL);
     assert!(path.exists(), "{MODEL} is missing; `cargo xtask model` brings it");
-    load(&path, device, Precision::Auto)
+    load(&path, LoadOptions { device, activations, context: Some(128), ..LoadOptions::default() })
 }
 
-fn smollm2_agrees(device: Device) {
-    let (real, mut model) = (Real::read(), smollm2(device));
+fn smollm2_agrees(device: Device, activations: Activations) {
+    let (real, mut model) = (Real::read(), smollm2(device, activations));
     for number in 0..real.prompts.len() {
         real.logits_agree(&mut model, number);
     }
@@ -194,12 +199,20 @@ fn smollm2_agrees(device: Device) {
 
 #[test]
 fn smollm2_agrees_on_the_gpu() {
-    smollm2_agrees(Device::Gpu);
+    smollm2_agrees(Device::Gpu, Activations::Auto);
 }
 
 #[test]
 fn smollm2_agrees_on_the_reference() {
-    smollm2_agrees(Device::Reference);
+    smollm2_agrees(Device::Reference, Activations::Auto);
+}
+
+/// By way of 16 bits as well as of f32: both within the bound, and word for word.
+#[test]
+fn smollm2_agrees_on_the_processor() {
+    for activations in [Activations::Auto, Activations::F32] {
+        smollm2_agrees(Device::Cpu, activations);
+    }
 }
 
 /// What a checkpoint is, by the heads of its files.

@@ -1,6 +1,7 @@
-//! Every kernel on the GPU against its plain reference, at odd and extreme shapes, in every format and variant.
+//! Every kernel on the GPU, and on the processor, against its plain reference, at odd and extreme shapes, in every format and
+//! variant.
 //!
-//! A case is a plan of one step over random tensors. It runs on both executors, and what the step wrote must agree.
+//! A case is a plan of one step over random tensors. It runs on all three executors, and what the step wrote must agree.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -8,7 +9,9 @@ mod attention;
 mod choose;
 mod heads;
 mod matmul;
+mod processor;
 
+use oriel::cpu::{Activations, Native};
 use oriel::executor::{Executor, Prepared, Readback};
 use oriel::format::{Format, pack};
 use oriel::gpu::GpuOptions;
@@ -21,9 +24,9 @@ use pollster::block_on;
 /// Small enough that a matrix of a few hundred rows stands in several parts.
 const SMALL_BINDING: u64 = 96 * 1024;
 
-/// Both executors over the same weights.
+/// The GPU, the reference and the processor over the same weights.
 struct Bench {
-    executors: [Executor; 2],
+    executors: [Executor; 3],
     catalogue: Catalogue,
     random: Random,
     binding_limit: u64,
@@ -37,7 +40,10 @@ impl Bench {
     fn with(options: GpuOptions) -> Bench {
         let gpu = block_on(Executor::gpu(options)).expect("a Vulkan, Metal or DX12 adapter");
         let binding_limit = gpu.binding_limit();
-        Bench { executors: [gpu, Executor::reference()], catalogue: Catalogue::default(), random: Random(7), binding_limit }
+        // More threads than most shapes have work for.
+        let processor = processor(3, None, Activations::F32);
+        let executors = [gpu, Executor::reference(), processor];
+        Bench { executors, catalogue: Catalogue::default(), random: Random(7), binding_limit }
     }
 
     fn weight(&mut self, format: Format, shape: Shape) -> WeightId {
@@ -68,13 +74,13 @@ impl Bench {
         }
     }
 
-    fn prepare(&mut self, plan: &Plan) -> [Prepared; 2] {
+    fn prepare(&mut self, plan: &Plan) -> [Prepared; 3] {
         let catalogue = &self.catalogue;
         self.executors.each_mut().map(|executor| executor.prepare(plan, catalogue).unwrap())
     }
 
-    /// Fills `inputs`, runs the plan over `rows` rows from `position` on, and returns how far the executors are apart in
-    /// `y`, beside the greatest magnitude of the reference.
+    /// Fills `inputs`, runs the plan over `rows` rows from `position` on, and returns how far the executors are from the
+    /// reference in `y`, beside its greatest magnitude.
     fn apart(&mut self, plan: &Plan, inputs: &[View], y: View, rows: u32, position: u32) -> (f32, f32) {
         let prepared = self.prepare(plan);
         self.apart_of(prepared, plan, inputs, y, rows, position)
@@ -83,7 +89,7 @@ impl Bench {
     /// The same of a plan that is prepared.
     fn apart_of(
         &mut self,
-        prepared: [Prepared; 2],
+        prepared: [Prepared; 3],
         plan: &Plan,
         inputs: &[View],
         y: View,
@@ -105,10 +111,12 @@ impl Bench {
         }
         let live = plan.live_rows(y.tensor, plan.live(rows as usize, position).unwrap());
         let values = (live * plan.info(y.tensor).width) as usize;
-        let (gpu, cpu) = (&results[0][..values], &results[1][..values]);
-        assert!(gpu.iter().all(|value| value.is_finite()));
-        let apart = gpu.iter().zip(cpu).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        (apart, cpu.iter().map(|value| value.abs()).fold(0.0, f32::max))
+        let [gpu, reference, processor] = [0, 1, 2].map(|place: usize| &results[place][..values]);
+        let apart = |from: &[f32]| {
+            assert!(from.iter().all(|value| value.is_finite()));
+            from.iter().zip(reference).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        (apart(gpu).max(apart(processor)), reference.iter().map(|value| value.abs()).fold(0.0, f32::max))
     }
 
     fn vocab(&self, plan: &Plan) -> u32 {
@@ -118,6 +126,12 @@ impl Bench {
         });
         tables.min().unwrap_or(1)
     }
+}
+
+/// The processor, with so many threads and the best instructions or those of that name.
+fn processor(threads: u32, instructions: Option<&str>, activations: Activations) -> Executor {
+    let machine = Native::new(Some(threads), instructions).expect("threads");
+    Executor::cpu(Box::new(machine), activations)
 }
 
 /// The largest of rounding differences that reordered f32 sums may show, relative to the largest value.
