@@ -1,6 +1,7 @@
 // Without a GPU: the processor answers, whatever its instructions and threads, and what goes wrong there is said.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import test, { after } from "node:test";
 import { NO_WEBGPU, ask, figures, launch, loadModel, settings, state } from "./browser.mjs";
 import { launchFirefox } from "./firefox.mjs";
@@ -187,6 +188,23 @@ test("a browser that knows no WebGPU at all is told apart", async () => {
   await page.click("#load-demo");
   await state(page, "ready");
   assert.match((await figures(page)).place, /^The processor: this browser does not offer WebGPU/);
+  await page.close();
+});
+
+test("where headers can't be set, the package's service worker isolates the page", async () => {
+  const shim = await readFile(new URL("../../pkg/dist/isolation.js", import.meta.url), "utf8");
+  const html = '<!doctype html><title>shim</title><script src="isolation.js"></script>';
+  const page = await blank({ instead: { "/isolation.js": shim, "/shim.html": html } });
+  assert.equal(await page.evaluate(() => crossOriginIsolated), false);
+  await page.goto(new URL("shim.html", page.url()).href);
+  await page.waitForFunction(() => crossOriginIsolated);
+  const info = await page.evaluate(async () => {
+    const { load } = await import("/oriel/index.js");
+    const model = await load("/models/demo.gguf", { threads: 2, context: 64 });
+    await model.dispose();
+    return model.info;
+  });
+  assert.equal(info.adapter.name, "processor, 2 threads");
   await page.close();
 });
 

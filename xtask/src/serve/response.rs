@@ -174,6 +174,7 @@ mod tests {
         let text = answer(|_| {}, true);
         assert!(text.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/javascript"), "{text}");
         assert!(text.contains("\r\nContent-Length: 10\r\n") && text.ends_with("\r\n\r\n0123456789"), "{text}");
+        assert!(text.contains("\r\nCross-Origin-Embedder-Policy: require-corp\r\n"), "threads need it: {text}");
         let text = answer(|_| {}, false);
         assert!(text.contains("\r\nContent-Length: 10\r\n") && text.ends_with("\r\n\r\n"), "{text}");
     }
