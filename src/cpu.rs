@@ -89,10 +89,9 @@ impl Cpu {
             if part.outputs == 1 {
                 // It was given the room of a vector, less than a panel.
                 let panel = place_for(&mut *self.machine, part, weight.layout.inputs, oriel_cpu::lanes::LANES as u32)?;
-                for (from, to, bytes) in [
-                    (place.values, panel.values, place.bytes[0]),
-                    (place.scales, panel.scales, place.bytes[1]),
-                ] {
+                for (from, to, bytes) in
+                    [(place.values, panel.values, place.bytes[0]), (place.scales, panel.scales, place.bytes[1])]
+                {
                     let mut row = vec![0; bytes as usize];
                     self.machine.read(from, &mut row);
                     self.machine.write(to, &row);
@@ -160,7 +159,9 @@ impl Host for Cpu {
         let mut side = || {
             let bytes = values.checked_mul(if half == 1 { 2 } else { 4 });
             let bytes = bytes.ok_or_else(|| Error::Memory("more bytes than can be counted".into()));
-            bytes.and_then(|bytes| self.machine.allocate(bytes)).map_err(|error| error.at(format!("a context of {context}")))
+            bytes
+                .and_then(|bytes| self.machine.allocate(bytes))
+                .map_err(|error| error.at(format!("a context of {context}")))
         };
         let layer = |_| Ok(op::Cache { keys: side()?, values: side()?, kv_heads, head_width, capacity, half });
         let layers = (0..layers).map(layer).collect::<Result<_>>()?;

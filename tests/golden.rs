@@ -215,6 +215,34 @@ fn smollm2_agrees_on_the_processor() {
     }
 }
 
+/// Perplexity of the first 255 tokens of a text that nobody will change.
+fn perplexity(model: &mut Model) -> f64 {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("LICENSE")).unwrap();
+    let tokens = &model.text().prompt(&text).unwrap()[..255];
+    let (logits, vocab) = (block_on(model.logits(tokens)).unwrap(), model.shape().vocab as usize);
+    let surprise = |(row, next): (&[f32], &u32)| {
+        let greatest = row.iter().fold(f32::MIN, |most, value| most.max(*value));
+        let total: f64 = row.iter().map(|value| f64::from(value - greatest).exp()).sum();
+        total.ln() - f64::from(row[*next as usize] - greatest)
+    };
+    let total: f64 = logits.chunks(vocab).zip(&tokens[1..]).map(surprise).sum();
+    (total / (tokens.len() - 1) as f64).exp()
+}
+
+#[test]
+fn whole_numbers_cost_no_perplexity() {
+    let of = |device, activations| {
+        let options = LoadOptions { device, activations, context: Some(256), ..LoadOptions::default() };
+        perplexity(&mut load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(MODEL), options))
+    };
+    let expected = of(Device::Reference, Activations::Auto);
+    assert!((2.0..30.0).contains(&expected), "a model that knows English: {expected}");
+    for (activations, bound) in [(Activations::F32, 1e-3), (Activations::Int16, 1e-3), (Activations::Int8, 1e-2)] {
+        let actual = of(Device::Cpu, activations);
+        assert!((actual / expected - 1.0).abs() <= bound, "{activations:?}: {actual}, expected {expected}");
+    }
+}
+
 /// What a checkpoint is, by the heads of its files.
 fn manifest(path: &Path) -> Manifest {
     if path.is_file() {

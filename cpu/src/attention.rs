@@ -82,7 +82,11 @@ impl Tile<'_> {
 
     #[inline(always)]
     unsafe fn load<L: Lanes>(&self, table: usize, place: usize) -> L::Floats {
-        if self.half { L::halves((table + 2 * place) as *const u16) } else { L::floats((table + 4 * place) as *const f32) }
+        if self.half {
+            L::halves((table + 2 * place) as *const u16)
+        } else {
+            L::floats((table + 4 * place) as *const f32)
+        }
     }
 
     /// Every score up to `most` positions, eight at a time.

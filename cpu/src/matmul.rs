@@ -92,29 +92,27 @@ unsafe fn ints_tile<L: Lanes, const T: usize, const HALVES: usize, const PLANES:
     };
     let mut sums = [L::splat(0.0); T];
     for block in 0..blocks {
-        let mut parts = [[[L::no_ints(); PLANES]; HALVES]; T];
-        for half in 0..HALVES {
+        let mut parts = [[[L::no_ints(); PLANES]; T]; HALVES];
+        for (half, parts) in parts.iter_mut().enumerate() {
             for j in 0..BLOCK / 8 {
                 let bytes = L::bytes(values.add(128 * half + 32 * j));
                 let (low, high) = (L::low(bytes), L::high(bytes));
-                for i in 0..T {
-                    for plane in 0..PLANES {
-                        let x = at[i].add(plane * BLOCK + 8 * j);
-                        let part = &mut parts[i][half][plane];
+                for (parts, at) in parts.iter_mut().zip(at) {
+                    for (plane, part) in parts.iter_mut().enumerate() {
+                        let x = at.add(plane * BLOCK + 8 * j);
                         *part = L::dot(L::dot(*part, low, L::quad(x)), high, L::quad(x.add(4)));
                     }
                 }
             }
         }
         let scale = L::halves(scales);
-        let minimum =
-            if HALVES == 1 { L::halves(scales.add(LANES)) } else { L::mul(scale, L::splat(-128.0)) };
+        let minimum = if HALVES == 1 { L::halves(scales.add(LANES)) } else { L::mul(scale, L::splat(-128.0)) };
         for i in 0..T {
             let mut products = [L::splat(0.0); PLANES];
             for (plane, product) in products.iter_mut().enumerate() {
-                *product = L::of_ints(parts[i][0][plane]);
+                *product = L::of_ints(parts[0][i][plane]);
                 if HALVES == 2 {
-                    *product = L::mul_add(L::of_ints(parts[i][1][plane]), L::splat(16.0), *product);
+                    *product = L::mul_add(L::of_ints(parts[1][i][plane]), L::splat(16.0), *product);
                 }
             }
             let mut product = products[0];

@@ -107,8 +107,7 @@ impl Pool {
             return Err(format!("instructions are {wanted:?}; this processor has: {}", names.join(", ")));
         };
         let team = Team::new(threads.max(1));
-        let shared =
-            Arc::new(Shared { team, runner: *runner, job: Mutex::new(None), over: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { team, runner: *runner, job: Mutex::new(None), over: AtomicBool::new(false) });
         let mut pool = Pool { shared: shared.clone(), name, others: Vec::new() };
         for thread in 1..threads.max(1) {
             let shared = shared.clone();

@@ -200,14 +200,7 @@ unsafe fn rotate(x: *const f32, turn: &Turn, position: usize, head_width: usize,
 
 /// Rotates the heads of rows.
 #[inline(always)]
-pub unsafe fn rope(
-    (x, y): (Rows, Rows),
-    head_width: u32,
-    turn: &Turn,
-    position: usize,
-    rows: usize,
-    share: Share,
-) {
+pub unsafe fn rope((x, y): (Rows, Rows), head_width: u32, turn: &Turn, position: usize, rows: usize, share: Share) {
     let (width, heads) = (head_width as usize, (x.width / head_width) as usize);
     for item in share.of(rows * heads) {
         let (t, at) = (item / heads, item % heads * width);

@@ -1,8 +1,8 @@
 //! Logits -> tokens by the sampler, in the order of the runs that they come of.
 
+use crate::Result;
 use crate::executor::nothing_was_run;
 use crate::sampler::{Chosen, Options, Sampler};
-use crate::Result;
 use std::collections::VecDeque;
 
 /// How tokens are chosen, between which others they stand, and which were not asked for yet.

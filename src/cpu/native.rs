@@ -44,7 +44,8 @@ impl Machine for Native {
     fn allocate(&mut self, bytes: u64) -> Result<Address> {
         let lines = usize::try_from(bytes.div_ceil(size_of::<Line>() as u64)).ok();
         let lines = lines.and_then(|lines| bytemuck::try_zeroed_vec::<Line>(lines).ok());
-        let mut lines = lines.ok_or_else(|| Error::Memory(format!("needs {bytes} bytes, more than there is memory")))?;
+        let mut lines =
+            lines.ok_or_else(|| Error::Memory(format!("needs {bytes} bytes, more than there is memory")))?;
         let address = lines.as_mut_ptr().expose_provenance();
         self.memory.push(lines);
         Ok(address)

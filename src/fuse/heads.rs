@@ -135,12 +135,13 @@ fn trace(plan: &Plan, reader: usize, view: View) -> (View, Path) {
 
 #[cfg(test)]
 mod tests {
-    use crate::cpu::Cpu;
+    use crate::executor::Host;
     use crate::executor::Readback;
     use crate::format::Format;
     use crate::fuse::fuse;
     use crate::kernels::CacheFormat;
     use crate::plan::{Builder, CacheShape, Pairing, Plan, Step, Tensor};
+    use crate::reference::Reference;
     use crate::weights::{Catalogue, Layout, Shape, Sink, WeightId};
 
     const HEADS: u32 = 6;
@@ -154,8 +155,8 @@ mod tests {
     }
 
     /// Weights on an executor: a gain of queries, a gain of keys and a table of turns.
-    fn weights(case: &Case) -> (Cpu, Catalogue, [WeightId; 3]) {
-        let (mut cpu, mut catalogue) = (Cpu::default(), Catalogue::default());
+    fn weights(case: &Case) -> (Reference, Catalogue, [WeightId; 3]) {
+        let (mut cpu, mut catalogue) = (Reference::default(), Catalogue::default());
         let CacheShape { head_width, context, .. } = case.cache;
         let ids = [("q_gain", head_width), ("k_gain", head_width), ("table", context * case.rotary.max(2))].map(
             |(name, width)| {
@@ -191,9 +192,9 @@ mod tests {
         (p.finish(y), x.tensor, y.tensor)
     }
 
-    fn run(cpu: &mut Cpu, plan: &Plan, x: Tensor, y: Tensor) -> Vec<f32> {
+    fn run(cpu: &mut Reference, plan: &Plan, x: Tensor, y: Tensor) -> Vec<f32> {
         cpu.allocate_cache(plan.cache, CacheFormat::F16).unwrap();
-        let prepared = cpu.prepare(plan).unwrap();
+        let prepared = cpu.prepare(plan, &Catalogue::default()).unwrap();
         let mut results = Vec::new();
         for position in [0, ROWS, 2 * ROWS] {
             let width = plan.info(x).width;

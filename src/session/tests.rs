@@ -2,6 +2,7 @@
 
 use super::bench::{Bench, BenchOptions};
 use super::*;
+use crate::cpu::Activations;
 use crate::sampler;
 use crate::weights::Precision;
 use crate::{Error, Result};
@@ -11,10 +12,10 @@ use proptest::test_runner::RngSeed;
 use std::path::PathBuf;
 
 const CPU: LoadOptions = LoadOptions {
-    device: Device::Cpu,
+    device: Device::Reference,
     precision: Precision::F32,
     context: None,
-    activations: Activations::F32,
+    activations: Activations::Auto,
     threads: None,
 };
 
