@@ -1,12 +1,13 @@
 // The page: a model is chosen, words are typed, words come back. Everything that computes stands in the package; this
 // is an ordinary user of it, and can be read as its tutorial, from here on.
 
-import { OrielError, load } from "./oriel/index.js";
+import { load } from "./oriel/index.js";
 import { Announcer } from "./announcer.js";
 import { Chooser } from "./chooser.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { DEMO } from "./demo.js";
+import { deviceOptions } from "./device.js";
 import { Figures } from "./figures.js";
 import { LOST, Notice } from "./notice.js";
 import { ProgressView } from "./progress.js";
@@ -43,7 +44,8 @@ async function bring({ source, name }) {
   chooser.name = name;
   try {
     await release();
-    const fresh = await load(source, { signal: controller.signal, onProgress: (report) => progress.report(report) });
+    const onProgress = (report) => progress.report(report);
+    const fresh = await load(source, { ...deviceOptions(), signal: controller.signal, onProgress });
     if (loading !== controller) return void (await fresh.dispose());
     model = fresh;
     chooser.loaded(name, model.info);
@@ -143,11 +145,3 @@ function openPanel(open) {
 toggle.addEventListener("click", () => openPanel(!panel.hasAttribute("data-open")));
 panel.querySelector("#panel-close").addEventListener("click", () => openPanel(false));
 addEventListener("keydown", ({ key }) => key === "Escape" && panel.hasAttribute("data-open") && openPanel(false));
-
-// Says at once what would otherwise be found out only after a download.
-if (!navigator.gpu) {
-  const reason = isSecureContext ? "this browser does not offer WebGPU" : "this page is not on https:// or localhost";
-  notice.show(new OrielError("no-webgpu", reason));
-} else if (!(await navigator.gpu.requestAdapter())) {
-  notice.show(new OrielError("no-webgpu", "the browser offers WebGPU, but no graphics adapter for it"));
-}

@@ -8,6 +8,7 @@ const FACTS = {
   "This machine": {
     Adapter: ({ adapter }) => adapter.name,
     Kind: ({ adapter }) => adapter.kind,
+    "Runs on": ({ place }) => place,
     Driver: ({ adapter }) => adapter.driver,
     "Kernels chosen": ({ adapter }) => adapter.variants,
     Browser: ({ browser }) => browser,
@@ -19,7 +20,7 @@ const FACTS = {
     Context: ({ context }) => `${context} positions`,
     "Loaded in": ({ load_ms }) => milliseconds(load_ms),
     "First token after": ({ first_token_ms }) => first_token_ms && milliseconds(first_token_ms),
-    "On the GPU, at most": ({ gpu_bytes_peak }) => bytes(gpu_bytes_peak),
+    "On the device, at most": ({ gpu_bytes_peak }) => bytes(gpu_bytes_peak),
     "WebAssembly memory": ({ wasm_bytes }) => bytes(wasm_bytes),
   },
   "What a token takes": {

@@ -5,6 +5,7 @@ import { Chart } from "./bench-chart.js";
 import { showFacts, showKernels } from "./bench-report.js";
 import { Chooser } from "./chooser.js";
 import { DEMO } from "./demo.js";
+import { deviceOptions, placeOf } from "./device.js";
 import { LOST, Notice } from "./notice.js";
 import { ProgressView } from "./progress.js";
 
@@ -42,7 +43,8 @@ async function bring({ source, name }) {
     model = undefined;
     await old?.dispose();
     const begun = performance.now();
-    const fresh = await load(source, { signal: own.signal, onProgress: (report) => progress.report(report) });
+    const onProgress = (report) => progress.report(report);
+    const fresh = await load(source, { ...deviceOptions(), signal: own.signal, onProgress });
     if (controller !== own) return void (await fresh.dispose());
     loadMs = performance.now() - begun;
     model = fresh;
@@ -80,7 +82,7 @@ async function measure() {
     for (const row of report.prefill) charts.prefill.set(titles.prefill(row.tokens), row.tokens_per_s, row.reason);
     for (const row of report.decode) charts.decode.set(titles.decode(row.positions), row.tokens_per_s, row.reason);
     const around = { model: chooser.name, date: new Date().toISOString(), browser: navigator.userAgent };
-    handOut({ ...around, load_ms: loadMs, ...report });
+    handOut({ ...around, place: placeOf(model.info), load_ms: loadMs, ...report });
   } catch (error) {
     if (own !== controller) return;
     notice.show(error);
@@ -158,10 +160,3 @@ find("#copy").addEventListener("click", async () => {
     notice.show(new OrielError("option", "the browser does not let this page copy: download the JSON instead"));
   }
 });
-
-if (!navigator.gpu) {
-  const reason = isSecureContext ? "this browser does not offer WebGPU" : "this page is not on https:// or localhost";
-  notice.show(new OrielError("no-webgpu", reason));
-} else if (!(await navigator.gpu.requestAdapter())) {
-  notice.show(new OrielError("no-webgpu", "the browser offers WebGPU, but no graphics adapter for it"));
-}

@@ -1,5 +1,6 @@
 // What the model is and what a generation took -> the figures beside the conversation.
 
+import { placeOf } from "./device.js";
 import { bytes, milliseconds, rate } from "./format.js";
 
 /** Fewer tokens than this say nothing about speed yet. */
@@ -13,9 +14,11 @@ export class Figures {
   #live;
 
   /** What is known once a model is loaded. */
-  model({ adapter, context, gpuBytes, wasmBytes }) {
+  model(info) {
+    const { adapter, context, gpuBytes, wasmBytes } = info;
     this.#context = context;
     this.#set("adapter", adapter.name);
+    this.#set("place", placeOf(info));
     this.#set("gpu-bytes", bytes(gpuBytes));
     this.#set("wasm-bytes", bytes(wasmBytes));
     this.#root.querySelector('[data-figure="wasm-bytes"]').dataset.bytes = wasmBytes;

@@ -3,10 +3,11 @@
 const WORDS = {
   "no-webgpu": [
     "WebGPU is missing",
-    "Oriel computes on the graphics card through WebGPU. Use a current Chrome, Edge, Firefox or Safari, update the " +
-      "system's graphics driver, and see that hardware acceleration is switched on in the browser's settings.",
+    "This page was told to use the graphics card; without ?device=webgpu in its address it takes the processor. Or use a " +
+      "current Chrome, Edge, Firefox or Safari, update the system's graphics driver, and see that hardware acceleration " +
+      "is switched on in the browser's settings.",
   ],
-  device: ["The graphics card refused", "Try a smaller model, or reload the page."],
+  device: ["The device refused", "Try a smaller model, or reload the page."],
   "device-lost": ["The graphics card went away", "Load the model again; a driver reset or sleep can cause this."],
   "out-of-memory": ["Not enough memory", "Try a smaller model or one with fewer bits, and close other pages."],
   "not-found": ["No such model", "See that the address or the name is right and that it can be read by everyone."],

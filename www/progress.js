@@ -1,4 +1,4 @@
-// Reports of a load -> a bar with two layers, what has come and what is on the GPU, and a line for each phase.
+// Reports of a load -> a bar with two layers, what has come and what is on the device, and a line for each phase.
 
 import { bytes, seconds } from "./format.js";
 

@@ -173,7 +173,7 @@ export interface BenchmarkReport extends Partial<PerToken> {
   weight_read_ratio: number | null;
   gpu_bytes: number;
   gpu_bytes_peak: number;
-  /** The most that the WebAssembly memory has had. */
+  /** The most that WebAssembly's memory has had; on the processor with the weights and all. */
   wasm_bytes: number;
   prefill: PrefillRow[];
   decode: DecodeRow[];

@@ -1,14 +1,19 @@
 // The core as the worker sees it: what the WebAssembly module gives, in types of our own, so that tests can stand in.
 
 import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./benchmark.js";
+import type { Choice } from "./device.js";
+import type { Instructions } from "./machine.js";
 import type { Message, SamplingOptions } from "./options.js";
 import type { Tuning } from "./tunings.js";
 
-/** How the core opens its device. */
+/** Where and how a model is to run. */
 export interface EngineOptions {
   device: "auto" | "webgpu" | "cpu";
   precision: "auto" | "f32" | "f16" | "q8" | "q4";
   cache: "auto" | "f32" | "f16" | "q8";
+  activations: "auto" | "f32" | "int16" | "int8";
+  instructions: "auto" | Instructions;
+  threads?: number;
   context?: number;
   /** Names of kinds, shapes and ways are the core's to check. */
   tuning: "auto" | "start" | Tuning;
@@ -134,12 +139,14 @@ export interface EngineModel {
 /** The module. */
 export interface Engine {
   open(options: EngineOptions): Promise<EngineLoading>;
-  /** What the browser calls the adapter, which the core can't see. */
-  adapterName(): string | undefined;
+  /** Where the model runs that was opened. */
+  choice(): Choice | undefined;
   /** Keeps what was measured, for later loads on this adapter. */
   keep(tuning: Tuning): Promise<void>;
   /** Bytes of the module's memory; it never shrinks, so this is also the most that it had. */
   memoryBytes(): number;
+  /** Bytes of the memory of the processor's module: weights, cache and all; 0 on a GPU. */
+  processorBytes(): number;
 }
 
 /** Starts the module; each worker does it once. */

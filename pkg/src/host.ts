@@ -89,7 +89,9 @@ export class Host {
     this.#model = await loadModel(engine, wanted, options, report, signal);
     const info = this.#model.info();
     if (info.tuned && info.tuning) await engine.keep(info.tuning);
-    return { ...info, adapter: this.#named(info.adapter), wasmBytes: engine.memoryBytes() };
+    const { device = "webgpu", reason: deviceReason = "" } = engine.choice() ?? {};
+    const [wasmBytes, processorBytes] = [engine.memoryBytes(), engine.processorBytes()];
+    return { ...info, adapter: this.#named(info.adapter), device, deviceReason, wasmBytes, processorBytes };
   }
 
   async #generate(id: number, prompt: string | Message[], options: SamplingOptions, ending: Ending): Promise<Gives> {
@@ -116,7 +118,8 @@ export class Host {
       await nextTask();
     }
     const report = await this.#step(signal, (model) => model.benchmarkReport());
-    return { ...report, adapter: this.#named(report.adapter), wasm_bytes: this.#engine?.memoryBytes() ?? 0 };
+    const wasm_bytes = (this.#engine?.memoryBytes() ?? 0) + (this.#engine?.processorBytes() ?? 0);
+    return { ...report, adapter: this.#named(report.adapter), wasm_bytes };
   }
 
   /** A turn of the engine for a call that can be aborted. */
@@ -129,7 +132,7 @@ export class Host {
 
   /** The adapter by the name that the browser has for it, where it tells one. */
   #named(adapter: Adapter): Adapter {
-    return { ...adapter, name: this.#engine?.adapterName() ?? adapter.name };
+    return { ...adapter, name: this.#engine?.choice()?.adapterName ?? adapter.name };
   }
 
   async #dispose(): Promise<null> {

@@ -1,6 +1,7 @@
 // A source -> a model in a worker of its own.
 
 import { Client, type WorkerLike } from "./client.js";
+import { missing } from "./device.js";
 import type { EngineOptions } from "./engine.js";
 import { OrielError, throwIfAborted, toOrielError } from "./errors.js";
 import { Model } from "./model.js";
@@ -10,25 +11,33 @@ import { wanted, type Source } from "./source.js";
 const HUB = "https://huggingface.co";
 
 /**
- * Loads a model. Its bytes go from the source through a worker to the GPU, piece by piece.
+ * Loads a model. Its bytes go from the source through a worker to the GPU, or the processor's memory, piece
+ * by piece.
  *
  * ```ts
  * const model = await load("hf:owner/name/file.gguf", { onProgress: ({ phase, loaded, total }) => ... });
  * ```
- * @throws OrielError; an aborted or failed load leaves nothing on the GPU.
+ * @throws OrielError; an aborted or failed load leaves nothing on the device.
  */
 export async function load(source: Source, options?: LoadOptions): Promise<Model> {
   const { signal, onProgress, hub = HUB, revision = "main", ...rest } = loadOptions(options);
   throwIfAborted(signal);
-  const { device = "auto", precision = "auto", cache = "auto", tuning = "auto", context } = rest;
-  const sized = context === undefined ? {} : { context };
-  const engineOptions: EngineOptions = { device, precision, cache, tuning, ...sized };
+  const { device = "auto", precision = "auto", cache = "auto", tuning = "auto" } = rest;
+  const { activations = "auto", instructions = "auto", threads, context } = rest;
+  if (device === "webgpu" && threads !== undefined) {
+    throw new OrielError("option", "load: threads are the processor's; the device that is asked for is webgpu");
+  }
+  const engineOptions: EngineOptions = {
+    ...{ device, precision, cache, tuning, activations, instructions },
+    ...(threads === undefined ? {} : { threads }),
+    ...(context === undefined ? {} : { context }),
+  };
   const files = await wanted(source, {
     base: globalThis.document?.baseURI ?? location.href,
     hub: String(hub),
     revision,
   });
-  if (device !== "cpu") requireWebGPU();
+  if (device === "webgpu" && !("gpu" in navigator)) throw new OrielError("no-webgpu", missing(undefined));
   throwIfAborted(signal);
   const client = new Client(startWorker());
   try {
@@ -49,12 +58,4 @@ function startWorker(): WorkerLike {
     const reason = "its file must come from the page's own origin, and the page's policy must allow it";
     throw new OrielError("engine", `the engine's worker could not be started: ${reason}`, { cause });
   }
-}
-
-function requireWebGPU(): void {
-  if ("gpu" in navigator) return;
-  const reason = isSecureContext
-    ? "this browser does not offer WebGPU; recent versions of Chrome, Edge, Safari and Firefox do"
-    : "browsers offer WebGPU only to pages from https:// or localhost, and this page is from neither";
-  throw new OrielError("no-webgpu", reason);
 }

@@ -68,7 +68,7 @@ export class Model implements AsyncDisposable {
     return this.#client.call("applyTemplate", { messages: checkedMessages(messages), addGenerationPrompt }).done;
   }
 
-  /** Frees the model, on the GPU too. What is going on rejects with `disposed`. */
+  /** Frees the model, on its device too. What is going on rejects with `disposed`. */
   dispose(): Promise<void> {
     return this.#client.close(new OrielError("disposed", "the model was disposed of"));
   }

@@ -10,8 +10,14 @@ export interface LoadOptions {
   signal?: AbortSignal | undefined;
   /** Told how the load goes on, at most about ten times a second. */
   onProgress?: ((progress: Progress) => void) | undefined;
-  /** `auto` is `webgpu`; `cpu` is the reference arithmetic: exact, and slow. */
+  /** `auto` takes a GPU where there is one and else the processor; `info.deviceReason` says why. */
   device?: "auto" | "webgpu" | "cpu" | undefined;
+  /** Of the processor, where it computes; more than one only in a cross-origin isolated page. Default: by its cores. */
+  threads?: number | undefined;
+  /** How the processor multiplies by quantised weights; `auto` is `int16`, as good as f32. A GPU takes f32. */
+  activations?: "auto" | "f32" | "int16" | "int8" | undefined;
+  /** Which of its instructions the processor uses; for tests and measurements: `auto` takes the best there are. */
+  instructions?: "auto" | "simd" | "relaxed" | undefined;
   /** Positions that the model can attend to at once; default: the model's own, bounded by the core. */
   context?: number | undefined;
   /** What float matrices become at load; `auto` keeps a quantised file's own and takes f16 otherwise. */
@@ -112,6 +118,9 @@ const LOAD: Rules<LoadOptions> = {
   signal,
   onProgress: callback,
   device: oneOf("auto", "webgpu", "cpu"),
+  threads: whole,
+  activations: oneOf("auto", "f32", "int16", "int8"),
+  instructions: oneOf("auto", "simd", "relaxed"),
   context: whole,
   precision: oneOf("auto", "f32", "f16", "q8", "q4"),
   cache: oneOf("auto", "f32", "f16", "q8"),

@@ -1,4 +1,4 @@
-// Hugging Face's three lines, on this machine's GPU: a task and a model -> a function from text to text.
+// Hugging Face's three lines, on this machine: a task and a model -> a function from text to text.
 
 import {
   OrielError,

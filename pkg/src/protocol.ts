@@ -23,8 +23,13 @@ export interface Calls {
 
 /** What is known once a model is loaded. */
 export interface LoadedInfo extends ModelInfo {
-  /** The most bytes that the WebAssembly memory had while loading. */
+  /** Where the model runs, and why there, in words for people. */
+  device: "webgpu" | "cpu";
+  deviceReason: string;
+  /** The most bytes that the core's WebAssembly memory had while loading. */
   wasmBytes: number;
+  /** On the processor, bytes of the memory in which weights, cache and activations stand; 0 on a GPU. */
+  processorBytes: number;
 }
 
 export type CallName = keyof Calls;

@@ -1,9 +1,11 @@
 // The worker: WebAssembly starts here, and requests from the page go to it.
 
 import start, { Loading } from "./wasm/oriel.js";
-import type { Engine } from "./engine.js";
-import { OrielError } from "./errors.js";
+import { choose, type Choice, type Gpu } from "./device.js";
+import type { Engine, EngineLoading, EngineOptions } from "./engine.js";
+import { toOrielError } from "./errors.js";
 import { Host } from "./host.js";
+import { Machine } from "./machine.js";
 import type { Reply, Request } from "./protocol.js";
 import { askForSubgroups } from "./subgroups.js";
 import { keepTuning, keptTuning } from "./tunings.js";
@@ -19,39 +21,60 @@ const scope = globalThis as unknown as WorkerScope;
 async function startEngine(): Promise<Engine> {
   askForSubgroups();
   const { memory } = await start({ module_or_path: new URL("./wasm/oriel_bg.wasm", import.meta.url) });
-  let adapterName: string | undefined;
+  let choice: Choice | undefined;
+  let machine: Machine | undefined;
   return {
     async open(options) {
-      if (options.device !== "cpu") adapterName = nameOf(await adapter());
-      const kept = options.tuning === "auto" && options.device !== "cpu" ? await keptTuning(adapterName) : undefined;
-      return Loading.open({ ...options, adapter: adapterName, kept });
+      const { precision, cache, activations, context, tuning } = options;
+      const core = { precision, cache, activations, tuning, ...(context === undefined ? {} : { context }) };
+      choice = await choose(options, (navigator as { gpu?: Gpu }).gpu);
+      if (choice.device === "webgpu") {
+        const adapter = choice.adapterName;
+        const kept = tuning === "auto" ? await keptTuning(adapter) : undefined;
+        try {
+          return (await Loading.open({ ...core, adapter, kept })) as EngineLoading;
+        } catch (thrown) {
+          const { code, message } = toOrielError(thrown);
+          if (options.device !== "auto" || code !== "device") throw thrown;
+          choice = { device: "cpu", reason: `the GPU refused: ${message}` };
+        }
+      }
+      machine = await startMachine(memory, options);
+      // A tuning is for the GPU that was not there after all; only where the processor was asked for is it a mistake.
+      const forGpu = options.device === "auto" ? "start" : tuning;
+      return openOnProcessor({ ...core, tuning: forGpu }, machine);
     },
-    keep: (tuning) => keepTuning(adapterName, tuning),
-    adapterName: () => adapterName,
+    choice: () => choice,
+    keep: (measured) => keepTuning(choice?.adapterName, measured),
     memoryBytes: () => memory.buffer.byteLength,
+    processorBytes: () => machine?.memoryBytes() ?? 0,
   };
 }
 
-/** What of WebGPU is used here; everything else is the core's. */
-interface Adapter {
-  info?: { description: string; vendor: string; architecture: string };
-}
-interface Gpu {
-  requestAdapter(options: { powerPreference: "high-performance" }): Promise<Adapter | null>;
+function startMachine(core: WebAssembly.Memory, { threads, instructions }: EngineOptions): Promise<Machine> {
+  return Machine.start(core, { instructions, ...(threads === undefined ? {} : { threads }) });
 }
 
-/** A browser can offer WebGPU and still have no graphics card for it. */
-async function adapter(): Promise<Adapter> {
-  const { gpu } = navigator as { gpu?: Gpu };
-  const found = await gpu?.requestAdapter({ powerPreference: "high-performance" });
-  if (found) return found;
-  const reason = "the browser offers WebGPU, but no graphics adapter for it: hardware acceleration may be off";
-  throw new OrielError("no-webgpu", reason);
+/** The machine ends with what was loaded by it. */
+function openOnProcessor(options: object, machine: Machine): EngineLoading {
+  try {
+    const loading = Loading.openOnProcessor(options, machine) as EngineLoading;
+    const finish = loading.finish.bind(loading);
+    loading.finish = async () => ending(await finish(), machine);
+    return ending(loading, machine);
+  } catch (error) {
+    machine.close();
+    throw error;
+  }
 }
 
-/** As much of the adapter's name as the browser tells: often no more than the vendor and the family. */
-function nameOf({ info }: Adapter): string | undefined {
-  return info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(" ") || undefined;
+function ending<T extends { free(): void }>(held: T, machine: Machine): T {
+  const free = held.free.bind(held);
+  held.free = () => {
+    machine.close();
+    free();
+  };
+  return held;
 }
 
 const host = new Host(startEngine, (reply) => scope.postMessage(reply));

@@ -2,6 +2,7 @@
 
 use super::chunks::LEAST_ROWS;
 use super::{CachePrecision, LoadOptions};
+use crate::executor::Executor;
 use crate::format::Format;
 use crate::fuse::fuse;
 use crate::intake::{Intake, Wanted};
@@ -152,11 +153,12 @@ impl Assembly {
     }
 
     /// The pass of one row that gives the next token, and the pass of many that takes a prompt.
-    pub(super) fn plans(&self) -> Result<[Plan; 2]> {
+    pub(super) fn plans(&self, bound: Bound) -> Result<[Plan; 2]> {
+        let first = self.prompt_rows(bound);
         let mut rows = MOST_PROMPT_ROWS.min(self.context);
         let mut prompt = self.plan(rows, Output::Last)?;
-        while tensor_bytes(&prompt) > PROMPT_BYTES && rows > self.prompt_rows() {
-            rows = (rows / 2).max(self.prompt_rows());
+        while tensor_bytes(&prompt) > PROMPT_BYTES && rows > first {
+            rows = (rows / 2).max(first);
             prompt = self.plan(rows, Output::Last)?;
         }
         Ok([self.plan(1, Output::Last)?, prompt])
@@ -167,11 +169,11 @@ impl Assembly {
         Ok(fuse(&self.family.plan(&self.catalogue, self.context, rows, output)?, &self.catalogue))
     }
 
-    /// Rows of a prompt that the first submit takes, before anything is known of the device: fewer of a large model.
-    pub(super) fn prompt_rows(&self) -> u32 {
+    /// Rows of a prompt that the first pass takes, before anything is known of the device: fewer of a large model.
+    pub(super) fn prompt_rows(&self, bound: Bound) -> u32 {
         let values = |layout: &Layout| u64::from(layout.outputs) * u64::from(layout.inputs);
         let row_work: u64 = self.catalogue.iter().map(|(_, layout)| values(layout)).sum();
-        let fitting = (SUBMIT_WORK / row_work.max(1)).clamp(LEAST_ROWS.into(), FIRST_PROMPT_ROWS) as u32;
+        let fitting = (bound.0 / row_work.max(1)).clamp(LEAST_ROWS.into(), FIRST_PROMPT_ROWS) as u32;
         fitting.min(self.context)
     }
 }
@@ -187,9 +189,25 @@ const PROMPT_BYTES: u64 = 64 << 20;
 /// Rows of a prompt that are run at once while it is not known how quick a device is.
 const FIRST_PROMPT_ROWS: u64 = 64;
 
-/// Multiplications in such a submit: it should end well before a driver gives up on it, and an answer that is given up
-/// ends no sooner.
-const SUBMIT_WORK: u64 = 1 << 36;
+/// Multiplications in the first pass over a prompt: an answer that is given up ends no sooner than that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound(u64);
+
+impl Bound {
+    /// A submit should end well before a driver gives up on it.
+    pub(super) const GPU: Bound = Bound(1 << 36);
+
+    /// A few tenths of a second on a slow core.
+    const PROCESSOR: Bound = Bound(1 << 32);
+
+    /// What suits an executor.
+    pub(super) fn of(executor: &Executor) -> Bound {
+        match executor {
+            Executor::Gpu(_) => Bound::GPU,
+            Executor::Cpu(_) => Bound::PROCESSOR,
+        }
+    }
+}
 
 /// Bytes of the tensors between a pass's steps.
 pub(super) fn tensor_bytes(plan: &Plan) -> u64 {

@@ -1,6 +1,6 @@
 //! A loaded model: tokens in, scores of the next token out, over a cache that remembers what stands in it.
 
-use super::assembly::{Assembly, FormatUse};
+use super::assembly::{Assembly, Bound, FormatUse};
 use super::chunks::Chunks;
 use super::pace::Pace;
 use super::text::Text;
@@ -54,7 +54,7 @@ pub(super) struct Passes {
 impl Passes {
     /// Builds them, and all that running them needs, on a device that has the cache and room for all weights.
     pub(super) fn prepare(executor: &mut Executor, assembly: &Assembly) -> Result<Passes> {
-        let [decode, prompt] = assembly.plans()?;
+        let [decode, prompt] = assembly.plans(Bound::of(executor))?;
         let most_rows = prompt.rows;
         let decode = executor.prepare(&decode, &assembly.catalogue)?;
         let prompt = executor.prepare(&prompt, &assembly.catalogue)?;
@@ -91,8 +91,9 @@ impl Model {
         passes: Passes,
         notice: Option<String>,
     ) -> Model {
+        let first_rows = assembly.prompt_rows(Bound::of(&executor));
         Model {
-            chunks: Chunks::new(assembly.prompt_rows(), passes.most_rows),
+            chunks: Chunks::new(first_rows, passes.most_rows),
             executor,
             assembly,
             text,
@@ -301,7 +302,7 @@ impl Model {
 
     /// Tokens that a pass over a prompt takes at once, before it is known how quick the device is.
     pub fn prompt_rows(&self) -> u32 {
-        self.assembly.prompt_rows()
+        self.assembly.prompt_rows(Bound::of(&self.executor))
     }
 
     /// Waits until the device has done what was given to it.

@@ -19,6 +19,7 @@
 pub mod gpus;
 pub mod models;
 
+use super::assembly::Bound;
 use super::survey::planned;
 use crate::Result;
 use crate::kernels::{CACHE_TILE, Setting, Tuning, Work, lower};
@@ -167,7 +168,7 @@ impl Model {
             Ok(Pass { works, weight_bytes, cache_bytes: position_bytes * u64::from(position + rows) })
         };
         let token = pass(&assembly.plan(1, Output::Last)?, 1, position)?;
-        let [_, plan] = assembly.plans()?;
+        let [_, plan] = assembly.plans(Bound::GPU)?;
         let rows = plan.rows;
         let chunks = (0..PROMPT).step_by(rows as usize).map(|first| pass(&plan, rows.min(PROMPT - first), first));
         Ok(Passes { token, prompt: chunks.collect::<Result<_>>()? })

@@ -1,7 +1,7 @@
 //! The heads of a model's files -> what it is and what it would take, without its weights and without a device.
 
 use super::LoadOptions;
-use super::assembly::{Assembly, FormatUse, tensor_bytes};
+use super::assembly::{Assembly, Bound, FormatUse, tensor_bytes};
 use super::files::Found;
 use super::incoming::Incoming;
 use super::text::Text;
@@ -119,7 +119,7 @@ impl Heads {
 impl Survey {
     fn new(manifest: &Manifest, options: LoadOptions, binding_limit: u64) -> Result<Survey> {
         let assembly = planned(manifest, options, binding_limit)?;
-        let plans = assembly.plans()?;
+        let plans = assembly.plans(Bound::GPU)?;
         let weight_bytes = assembly.catalogue.iter().map(|(_, layout)| layout.bytes()).sum();
         let half = assembly.cache_format().bytes(assembly.cache());
         let cache_bytes = 2 * u64::from(assembly.cache().layers) * half;

@@ -118,7 +118,10 @@ impl Machine for Processor {
     fn run(&mut self, program: usize, live: Live) -> Result<()> {
         let (at, ops) = self.programs[program];
         let ran = self.module.run(at as u32, ops, live.position, live.rows);
-        ran.map_err(|error| Error::Device(format!("the processor's module failed: {error:?}")))
+        ran.map_err(|error| {
+            let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+            Error::Device(message.unwrap_or_else(|| format!("the processor's module failed: {error:?}")))
+        })
     }
 
     fn bytes(&self) -> u64 {

@@ -3,35 +3,13 @@
 // Opens the page, asks the package beside it to load the model and to measure, and prints the report as JSON,
 // with how long the load took.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import puppeteer from "puppeteer-core";
 import { launch } from "./browser.mjs";
+import { launchFirefox } from "./firefox.mjs";
 
 /** Firefox has WebGPU everywhere, but offers it by itself only on some systems, and not on software adapters. */
 const PREFERENCES = { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true };
 
-const BROWSERS = {
-  chromium: launch,
-  async firefox() {
-    // A home of its own: a first start writes to it, and it may not be there.
-    const home = await mkdtemp(join(tmpdir(), "oriel-firefox-"));
-    const browser = await puppeteer.launch({
-      browser: "firefox",
-      executablePath: process.env.ORIEL_FIREFOX,
-      extraPrefsFirefox: PREFERENCES,
-      env: { ...process.env, HOME: home },
-      protocolTimeout: 0,
-    });
-    const close = browser.close.bind(browser);
-    browser.close = async () => {
-      await close();
-      await rm(home, { recursive: true, force: true, maxRetries: 5 });
-    };
-    return browser;
-  },
-};
+const BROWSERS = { chromium: () => launch(), firefox: () => launchFirefox(PREFERENCES) };
 
 const [name, address, model, options] = process.argv.slice(2);
 if (!BROWSERS[name] || !options) {
@@ -51,10 +29,10 @@ try {
 }
 
 /** Runs in the page. What it tells, it tells between runs, so as not to disturb them. */
-async function measure({ model: source, precision, ...sizes }) {
+async function measure({ model: source, precision, device, ...sizes }) {
   const { load } = await import(new URL("oriel/index.js", location.href));
   const begun = performance.now();
-  const model = await load(source, { precision });
+  const model = await load(source, { precision, device });
   const load_ms = performance.now() - begun;
   let last;
   const onProgress = ({ phase, tokens, run, runs }) => {

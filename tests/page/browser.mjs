@@ -4,20 +4,26 @@ import { chromium } from "playwright-core";
 import { serve } from "./server.mjs";
 
 /** On a machine without a GPU, Chromium computes on the processor; quiet, as nothing outside is to be asked. */
-const FLAGS = [
+const QUIET = [
   "--no-sandbox",
-  "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
   "--no-first-run",
 ];
 
-/** A test's whole set-up: a server, a browser, and both ended when the file's tests are over. */
-export async function start(after, options) {
+const FLAGS = [...QUIET, "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
+/** As it comes: without a graphics card it offers WebGPU, but no adapter. */
+export const NO_WEBGPU = QUIET;
+
+/**
+ * A test's whole set-up: a server, a browser, and both ended when the file's tests are over. Pages are told to compute
+ * by `device`: SwiftShader is no GPU, and by themselves they would take the processor.
+ */
+export async function start(after, { device = "webgpu", flags, ...options } = {}) {
   const server = await serve(options);
-  const browser = await launch();
+  const browser = await launch(flags);
   after(async () => {
     await browser.close();
     server.close();
@@ -25,7 +31,7 @@ export async function start(after, options) {
   const open = async (path = "", options = {}) => {
     const page = await browser.newPage(options);
     page.setDefaultTimeout(PATIENCE_MS);
-    await page.goto(server.address + path);
+    await page.goto(`${server.address}${path}${device ? `?device=${device}` : ""}`);
     return page;
   };
   return { server, browser, open };
@@ -34,11 +40,11 @@ export async function start(after, options) {
 /** A graphics card that is none takes its time. */
 const PATIENCE_MS = 180_000;
 
-/** Starts the browser that ORIEL_BROWSER names. */
-export async function launch() {
+/** Starts the browser that ORIEL_BROWSER names, by these flags. */
+export async function launch(flags = FLAGS) {
   const executablePath = process.env.ORIEL_BROWSER;
   if (!executablePath) throw new Error("ORIEL_BROWSER names no browser; `cargo xtask` sets it");
-  return chromium.launch({ executablePath, args: FLAGS });
+  return chromium.launch({ executablePath, args: flags });
 }
 
 /** What the page's console said of errors, for tests that expect silence. */

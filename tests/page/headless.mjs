@@ -10,9 +10,10 @@ const NAMES = {
   decode: "decode",
   "first-token": "first token after",
   context: "context",
-  "gpu-bytes": "on the GPU",
+  "gpu-bytes": "on the device",
   "wasm-bytes": "WebAssembly memory",
   adapter: "adapter",
+  place: "runs on",
 };
 
 /** How often the page is looked at, in milliseconds. */

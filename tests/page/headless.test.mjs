@@ -22,7 +22,7 @@ test("the terminal shows the page's answer and figures", async () => {
   const [answer, figures] = pieces.join("").split("\n\n");
   assert.match(answer, /Paris/);
   assert.ok(pieces.length > 3, "the answer did not stream");
-  for (const name of ["prefill", "decode", "first token after", "context", "on the GPU", "adapter"]) {
+  for (const name of ["prefill", "decode", "first token after", "context", "on the device", "adapter", "runs on"]) {
     assert.match(figures, new RegExp(`^${name} +[^ –]`, "m"));
   }
 });

@@ -26,17 +26,23 @@ export function modelFile() {
   return path;
 }
 
+/** What lets a page share memory among its threads. */
+const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+
 /**
  * Starts a server. `/` is the page, `/models/` the demo model, `/blank.html` a page with nothing on it,
  * `/fault/KIND/...` the model with a fault, `/hub/` a hub with the repositories given as `{ "owner/name": folder }`.
+ * The files whose paths `instead` names have its text; undefined is a file that is not there. `isolated` sends the
+ * headers that threads need.
  */
-export async function serve({ hub = {}, workerPrelude = "" } = {}) {
+export async function serve({ hub = {}, workerPrelude = "", instead = {}, isolated = false } = {}) {
   const requests = [];
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://x").pathname);
     requests.push(path);
+    for (const [name, value] of Object.entries(isolated ? ISOLATED : {})) response.setHeader(name, value);
     // A visitor who goes away in mid-download is no error.
-    answer({ path, response, hub, workerPrelude }).catch((error) => {
+    answer({ path, response, hub, workerPrelude, instead }).catch((error) => {
       if (response.headersSent) response.destroy();
       else end(response, error.code === "ENOENT" ? 404 : 500, "text/plain", String(error));
     });
@@ -50,9 +56,10 @@ export async function serve({ hub = {}, workerPrelude = "" } = {}) {
   return { address, requests, close };
 }
 
-async function answer({ path, response, hub, workerPrelude }) {
+async function answer({ path, response, hub, workerPrelude, instead }) {
   const [first, ...rest] = path.split("/").filter(Boolean);
   if (rest.includes("..") || first === "..") return end(response, 404, "text/plain", "");
+  if (path in instead) return end(response, instead[path] === undefined ? 404 : 200, typeOf(path), instead[path]);
   if (first === "models") return file(response, modelFile());
   if (first === "fault") return faults[rest[0]](response, modelFile());
   if (first === "hub") return hubAnswer(response, rest, hub);
@@ -69,9 +76,12 @@ function end(response, status, type, body) {
 
 async function file(response, path) {
   const { size } = await stat(path);
-  const type = TYPES[extname(path)] ?? "application/octet-stream";
-  response.writeHead(200, { "content-type": type, "content-length": size });
+  response.writeHead(200, { "content-type": typeOf(path), "content-length": size });
   await pipeline(createReadStream(path), response);
+}
+
+function typeOf(path) {
+  return TYPES[extname(path)] ?? "application/octet-stream";
 }
 
 /** The Hub's two addresses: a list of a repository's files, and each of them behind a redirect. */

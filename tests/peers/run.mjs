@@ -1,4 +1,4 @@
-// Oriel and its peers in one headless Chromium, on one model: node run.mjs OPTIONS
+// Oriel and its peers in headless browsers, on one model: node run.mjs OPTIONS
 //
 // OPTIONS is JSON: `{ model, onnx, engines, precision, prefill, decode, newTokens, fewTokens, runs, results, resume }`. Each
 // engine has a page of its own, one after another. What came out is written to the file `results` after each engine,
@@ -7,14 +7,30 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { launch } from "../page/browser.mjs";
+import { launchFirefox } from "../page/firefox.mjs";
+import { mostMemory } from "./memory.mjs";
 import { serve } from "./server.mjs";
 
-/** Engines by name: the module that opens them, and what they are given besides the sizes. */
+const webgpu = { module: "oriel", device: "webgpu" };
+const cpu = (threads) => ({ module: "oriel", device: "cpu", threads });
+const wllama = (threads) => ({ module: "wllama", threads, against: `oriel-cpu-${threads}` });
+const transformers = { module: "transformers", device: "wasm", threads: 2, against: "oriel-cpu-2", page: "?ort=wasm" };
+const inFirefox = (engine) => ({ ...engine, browser: "firefox", ...(engine.against && { against: `${engine.against}-firefox` }) });
+
+/** Engines by name: the module that opens them, what they are given besides the sizes, and which of ours they stand beside. */
 const ENGINES = {
-  oriel: { module: "oriel" },
-  "wllama-1": { module: "wllama", threads: 1 },
-  "wllama-2": { module: "wllama", threads: 2 },
-  "transformers.js": { module: "transformers", few: true },
+  oriel: webgpu,
+  "transformers.js": { module: "transformers", device: "webgpu", dtype: "q4", few: true, against: "oriel" },
+  "oriel-cpu-1": cpu(1),
+  "oriel-cpu-2": cpu(2),
+  "wllama-1": wllama(1),
+  "wllama-2": wllama(2),
+  "transformers-q8": { ...transformers, dtype: "q8" },
+  "transformers-fp32": { ...transformers, dtype: "fp32" },
+  "oriel-cpu-1-firefox": inFirefox(cpu(1)),
+  "oriel-cpu-2-firefox": inFirefox(cpu(2)),
+  "wllama-1-firefox": inFirefox(wllama(1)),
+  "wllama-2-firefox": inFirefox(wllama(2)),
 };
 
 const options = JSON.parse(process.argv[2]);
@@ -23,7 +39,6 @@ const { model, fewTokens, ...sizes } = asked;
 const reports = resume ? await former() : {};
 
 const server = await serve({ models: dirname(model), onnx });
-const browser = await launch();
 try {
   for (const name of engines.filter((name) => !(name in reports))) {
     reports[name] = await measured(name);
@@ -31,7 +46,6 @@ try {
     await rename(`${results}.part`, results);
   }
 } finally {
-  await browser.close();
   server.close();
 }
 console.log(JSON.stringify(Object.fromEntries(engines.map((name) => [name, reports[name]]))));
@@ -43,29 +57,36 @@ async function former() {
   return JSON.stringify(earlier?.asked) === JSON.stringify(asked) ? earlier.reports : {};
 }
 
-/** Opens a page, the engine in it, and measures. */
+/** Opens a browser and a page, the engine in it, and measures. */
 async function measured(name) {
-  const { few, ...engine } = ENGINES[name];
-  const page = await browser.newPage();
-  page.setDefaultTimeout(0);
+  const { few, against, browser: kind, page: query = "", ...engine } = ENGINES[name];
   const tell = (text) => console.error(`${name}: ${text}`);
-  await page.goto(server.address);
-  await page.exposeFunction("tell", tell);
-  tell("loading");
-  const context = Math.max(...sizes.prefill, ...sizes.decode) + sizes.newTokens;
-  const given = { ...sizes, ...engine, context, model: `/models/${encodeURIComponent(basename(model))}` };
-  if (few) given.newTokens = fewTokens;
-  const report = await page.evaluate(inPage, given);
-  await page.close();
-  return report;
+  const browser = await (kind === "firefox" ? launchFirefox() : launch());
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(0);
+    await page.goto(server.address + query);
+    await page.exposeFunction("tell", tell);
+    tell("loading");
+    const context = Math.max(...sizes.prefill, ...sizes.decode) + sizes.newTokens;
+    const given = { ...sizes, ...engine, context, model: `/models/${encodeURIComponent(basename(model))}` };
+    if (few) given.newTokens = fewTokens;
+    const report = await page.evaluate(inPage, given);
+    return { ...report, process_bytes_peak: await mostMemory(), ...(against && { against }) };
+  } finally {
+    await browser.close();
+  }
 }
 
 async function inPage({ module, ...given }) {
-  const [{ open }, { measure }] = await Promise.all([import(`/page/${module}.js`), import("/page/measure.js")]);
+  const [{ open }, { measure, warmUp }] = await Promise.all([import(`/page/${module}.js`), import("/page/measure.js")]);
   const begun = performance.now();
   const model = await open(given);
   const load_ms = performance.now() - begun;
+  let load_to_token_ms;
+  await warmUp(model, () => (load_to_token_ms ??= performance.now() - begun));
   const rows = await measure(model, given, globalThis.tell);
   await model.close();
-  return { adapter: model.adapter, load_ms, runs: given.runs, new_tokens: given.newTokens, ...rows };
+  const { adapter, memory_bytes } = model;
+  return { adapter, load_ms, load_to_token_ms, memory_bytes, runs: given.runs, new_tokens: given.newTokens, ...rows };
 }

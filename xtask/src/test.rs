@@ -3,7 +3,7 @@
 //! No test is skipped: what one needs is brought first, and what can't be brought is a failure.
 
 use crate::process::{cargo, npm, run, say};
-use crate::setup::{browser, model, node, vulkan};
+use crate::setup::{browser, firefox, model, node, vulkan};
 use crate::{build, paths, stamp};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
@@ -27,7 +27,7 @@ pub enum Group {
     Size,
     /// TypeScript has no type errors
     Types,
-    /// The package and the page, in Chromium
+    /// The package and the page, in Chromium, and on the processor in Firefox too
     Page,
 }
 
@@ -107,7 +107,7 @@ fn page() -> Result<()> {
     let model = model::bring()?;
     let browser = browser::bring()?;
     let mut node = node::bring()?;
-    node.env("ORIEL_BROWSER", browser).env("ORIEL_MODEL", model);
+    node.env("ORIEL_BROWSER", browser).env("ORIEL_FIREFOX", firefox::bring()?).env("ORIEL_MODEL", model);
     run(node.args(["--test", "--test-concurrency=1"]).args(scripts()?))
 }
 

@@ -10,6 +10,11 @@ const WORDS = (
 /** Tokens of the answer that is not timed: what engines put off until their first one. */
 const WARM_UP = { prompt: 8, answer: 2 };
 
+/** The engine's first words. */
+export async function warmUp(model, onToken) {
+  await model.complete(` ${WORDS.at(-1)}`.repeat(WARM_UP.prompt), WARM_UP.answer, onToken);
+}
+
 /**
  * Measures `model`, which has `complete(text, tokens, onToken)`: it calls `onToken` for each new token and resolves to
  * how many tokens the text had.
@@ -33,7 +38,6 @@ export async function measure(model, { prefill, decode, newTokens, runs }, tell)
     }
     return all;
   };
-  await time(WARM_UP.prompt, WARM_UP.answer);
   const rows = { prefill: [], decode: [] };
   for (const tokens of prefill) {
     const times = (await repeat("prefill", tokens, 1)).map(({ first_ms }) => first_ms);

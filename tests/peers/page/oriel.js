@@ -2,10 +2,12 @@
 
 import { load } from "oriel";
 
-export async function open({ model: source, context, precision }) {
-  const model = await load(source, { context, precision });
+export async function open({ model: source, context, precision, device, threads }) {
+  const model = await load(source, { context, precision, device, threads });
+  const { adapter, wasmBytes, processorBytes } = model.info;
   return {
-    adapter: model.info.adapter,
+    adapter,
+    memory_bytes: wasmBytes + processorBytes,
     async complete(text, tokens, onToken) {
       const run = model.generate(text, { maxTokens: tokens, ignoreEos: true });
       for await (const _ of run) onToken();

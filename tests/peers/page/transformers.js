@@ -1,18 +1,25 @@
-// transformers.js: ONNX Runtime on WebGPU, 4 bits a weight.
+// transformers.js: ONNX Runtime on WebGPU or on the processor.
 
 import { AutoModelForCausalLM, AutoTokenizer, env } from "@huggingface/transformers";
 
-const runtime = new URL("/peers/onnxruntime-web/dist/ort-wasm-simd-threaded.asyncify", location.href).href;
+const onWebGpu = !location.search;
+const name = `ort-wasm-simd-threaded${onWebGpu ? ".asyncify" : ""}`;
+const runtime = new URL(`/peers/onnxruntime-web/dist/${name}`, location.href).href;
 
 Object.assign(env, { allowLocalModels: true, allowRemoteModels: false, localModelPath: "/" });
 Object.assign(env, { useBrowserCache: false, useWasmCache: false });
 env.backends.onnx.wasm.wasmPaths = { mjs: `${runtime}.mjs`, wasm: `${runtime}.wasm` };
 
-export async function open() {
+export async function open({ device, dtype, threads }) {
+  if (threads) env.backends.onnx.wasm.numThreads = threads;
   const tokenizer = await AutoTokenizer.from_pretrained("onnx");
-  const model = await AutoModelForCausalLM.from_pretrained("onnx", { device: "webgpu", dtype: "q4" });
+  const model = await AutoModelForCausalLM.from_pretrained("onnx", { device, dtype });
   return {
-    adapter: { name: "WebGPU through ONNX Runtime", driver: "", variants: "q4" },
+    adapter: {
+      name: onWebGpu ? "WebGPU through ONNX Runtime" : `processor, ${threads} threads`,
+      driver: "",
+      variants: dtype,
+    },
     async complete(text, tokens, onToken) {
       const inputs = tokenizer(text, { add_special_tokens: false });
       let begun = false;

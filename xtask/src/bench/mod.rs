@@ -27,10 +27,11 @@ pub struct Arguments {
     /// In headless Firefox, on the built page
     #[arg(long)]
     firefox: bool,
-    /// In headless Chromium beside wllama and transformers.js, by the page's clock: some 30 minutes on a rasteriser
+    /// In headless browsers beside wllama and transformers.js, by the page's clock: some 30 minutes on a rasteriser
     #[arg(long)]
     peers: bool,
-    /// Of --peers only these: oriel, wllama-1, wllama-2 (threads), transformers.js
+    /// Of --peers only these: oriel, transformers.js (on WebGPU), oriel-cpu-1, oriel-cpu-2 (threads), wllama-1, wllama-2,
+    /// transformers-q8, transformers-fp32 (on two threads), and those with -firefox after it for oriel-cpu and wllama
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "peers")]
     engines: Vec<String>,
     /// Keep what an unfinished run of --peers has measured already
@@ -42,7 +43,10 @@ pub struct Arguments {
     /// What float weights become: auto, f32, f16, q8 or q4
     #[arg(long, default_value = "auto")]
     precision: String,
-    /// Lengths of the prompts that are timed, in tokens [default: 32,128,512; of --peers 128,512]
+    /// In browsers: webgpu, cpu, or auto, which takes the processor where there is no GPU but a rasteriser
+    #[arg(long, default_value = "webgpu")]
+    device: String,
+    /// Lengths of the prompts that are timed, in tokens [default: 32,128,512]
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     prefill: Option<Vec<u32>>,
     /// Positions in the cache when decoding is timed [default: 64,1024; of --peers 64]
@@ -165,7 +169,7 @@ impl Page {
         }
         say(format!("measuring in {name}"));
         let options = json!({
-            "precision": arguments.precision, "prefill": arguments.prefill(), "decode": arguments.decode(),
+            "precision": arguments.precision, "device": arguments.device, "prefill": arguments.prefill(), "decode": arguments.decode(),
             "newTokens": arguments.new_tokens, "runs": arguments.runs(),
         });
         node.arg("tests/page/bench.mjs").arg(name).arg(self.server.address()).arg(&self.model).arg(options.to_string());

@@ -5,17 +5,30 @@
 
 use super::{Arguments, parsed};
 use crate::process::{at_root, npm, output_of, run_long, say};
-use crate::setup::{browser, node, python};
+use crate::setup::{browser, firefox, node, python};
 use crate::{build, paths, stamp};
 use anyhow::{Result, bail};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
 /// Every engine, in the order in which they are run.
-const ENGINES: [&str; 4] = ["oriel", "wllama-1", "wllama-2", "transformers.js"];
+const ENGINES: [&str; 12] = [
+    "oriel",
+    "transformers.js",
+    "oriel-cpu-1",
+    "oriel-cpu-2",
+    "wllama-1",
+    "wllama-2",
+    "transformers-q8",
+    "transformers-fp32",
+    "oriel-cpu-1-firefox",
+    "oriel-cpu-2-firefox",
+    "wllama-1-firefox",
+    "wllama-2-firefox",
+];
 
 /// What is measured where nothing is said. Longer prompts would take the slowest of them hours.
-const PREFILL: [u32; 2] = [128, 512];
+const PREFILL: [u32; 3] = [32, 128, 512];
 const DECODE: [u32; 1] = [64];
 
 /// Runs of each: as many as the figures that are published.
@@ -32,7 +45,8 @@ pub fn measure(arguments: &Arguments, model: &Path) -> Result<Map<String, Value>
     let engines = engines(&arguments.engines, model)?;
     bring_packages()?;
     build::run_all()?;
-    let onnx = if engines.contains(&"transformers.js") { onnx_of(model)? } else { PathBuf::new() };
+    let onnx =
+        if engines.iter().any(|name| name.starts_with("transformers")) { onnx_of(model)? } else { PathBuf::new() };
     let results = paths::scratch().join("peers.json");
     let options = json!({
         "model": model, "onnx": onnx, "engines": engines, "precision": arguments.precision,
@@ -41,8 +55,11 @@ pub fn measure(arguments: &Arguments, model: &Path) -> Result<Map<String, Value>
         "newTokens": arguments.new_tokens, "fewTokens": FEW_TOKENS, "runs": arguments.runs.unwrap_or(RUNS),
         "results": results, "resume": arguments.resume,
     });
-    say(format!("measuring in one Chromium: {}", engines.join(", ")));
+    say(format!("measuring in browsers: {}", engines.join(", ")));
     let mut node = node::bring()?;
+    if engines.iter().any(|name| name.ends_with("firefox")) {
+        node.env("ORIEL_FIREFOX", firefox::bring()?);
+    }
     node.env("ORIEL_BROWSER", browser::bring()?).arg("tests/peers/run.mjs").arg(options.to_string());
     let reports = parsed(&output_of(&mut node)?)?;
     Ok(reports.as_object().cloned().unwrap_or_default())
@@ -83,7 +100,7 @@ fn onnx_of(model: &Path) -> Result<PathBuf> {
     let digest = inputs.digest();
     let name = format!("peers-onnx-{}", &digest[..12]);
     let folder = paths::scratch().join(&name);
-    if folder.join("onnx/model_q4.onnx").is_file() && stamp::is_fresh(&name, &digest) {
+    if folder.join("onnx/model_quantized.onnx").is_file() && stamp::is_fresh(&name, &digest) {
         return Ok(folder);
     }
     let python = python::environment("peers-python", &peers.join("requirements.txt"))?;

@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// What a row of counts shows of a report: its title, the report's key, and what the number is divided by.
-const COUNTS: [(&str, &str, f64); 11] = [
+const COUNTS: [(&str, &str, f64); 14] = [
     ("first token, ms", "first_token_ms", 1.0),
     ("load, s", "load_ms", 1e3),
+    ("load to first token, s", "load_to_token_ms", 1e3),
     ("dispatches a token", "dispatches_per_token", 1.0),
     ("submits a token", "submits_per_token", 1.0),
     ("readbacks a token", "readbacks_per_token", 1.0),
@@ -16,13 +17,12 @@ const COUNTS: [(&str, &str, f64); 11] = [
     ("the same over all weights", "weight_read_ratio", 1.0),
     ("GPU memory at most, MB", "gpu_bytes_peak", 1e6),
     ("WebAssembly memory, MB", "wasm_bytes", 1e6),
+    ("Oriel's memory, MB", "memory_bytes", 1e6),
+    ("the page's process, MB", "process_bytes_peak", 1e6),
 ];
 
 const TITLE: usize = 26;
 const CELL: usize = 22;
-
-/// The report that others are compared with, where they were measured beside it.
-const OURS: &str = "oriel";
 
 /// A list of a report, the size of each of its rows, and what leads a row's title.
 const LISTS: [(&str, &str, &str); 2] = [("prefill", "tokens", "prefill of"), ("decode", "positions", "decode at")];
@@ -57,18 +57,18 @@ fn row(title: &str, cells: impl Iterator<Item = String>) -> String {
     format!("{title:<TITLE$}{cells}\n")
 }
 
-/// How many times as fast as each of the others ours is.
+/// How many times as fast ours is as each of those that name one of ours to stand `against`.
 fn ratios(reports: &Map<String, Value>) -> String {
-    let Some(ours) = reports.get(OURS).filter(|_| reports.len() > 1) else { return String::new() };
-    let mut lines = format!("\n{OURS} over each\n");
+    let ours = |report: &Value| reports.get(report["against"].as_str()?);
+    if reports.values().all(|report| ours(report).is_none()) {
+        return String::new();
+    }
+    let mut lines = String::from("\nOriel over each\n");
     for (list, size, title) in LISTS {
         for at in sizes(reports, list, size) {
             let median = |report| timed(report, list, size, at)?["tokens_per_s"]["median"].as_f64();
-            let ratio = |report| Some(format!("x {}", digits(median(ours)? / median(report)?)));
-            let cells = reports.iter().map(|(name, report)| match name == OURS {
-                true => String::new(),
-                false => ratio(report).unwrap_or("-".into()),
-            });
+            let ratio = |report| Some(format!("x {}", digits(median(ours(report)?)? / median(report)?)));
+            let cells = reports.values().map(|report| ratio(report).unwrap_or_default());
             lines += &row(&format!("{title} {at}"), cells);
         }
     }
@@ -121,11 +121,12 @@ mod tests {
 
     #[test]
     fn peers_are_compared_with_us() {
-        let report = |median: f64| {
+        let report = |median: f64, against: Option<&str>| {
             let spread = json!({ "median": median, "min": median, "max": median });
-            json!({ "prefill": [], "decode": [{ "positions": 64, "tokens_per_s": spread }] })
+            json!({ "prefill": [], "decode": [{ "positions": 64, "tokens_per_s": spread }], "against": against })
         };
-        let reports = Map::from_iter([(OURS.to_string(), report(3.0)), ("peer".to_string(), report(0.15))]);
+        let [ours, peer] = [report(3.0, None), report(0.15, Some("oriel"))];
+        let reports = Map::from_iter([("oriel".to_string(), ours), ("peer".to_string(), peer)]);
         let table = of(&reports);
         let last = table.lines().rfind(|line| line.starts_with("decode at 64"));
         assert_eq!(last.map(|line| line.trim_end().ends_with("x 20")), Some(true), "{table}");

@@ -1,6 +1,7 @@
-//! From sources to the page: module (`pkg/dist/wasm`), package (`pkg/dist`), page (`target/site`).
+//! From sources to the page: modules (`pkg/dist/wasm`), package (`pkg/dist`), page (`target/site`).
 
 mod module;
+mod processor;
 mod site;
 pub mod size;
 
@@ -11,13 +12,14 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::PathBuf;
 
-/// Builds all three, each only if something that it is made of has changed.
+/// Builds all of it, each only if something that it is made of has changed.
 ///
 /// # Errors
 /// When a tool is missing and can't be brought, or a step fails.
 pub fn run_all() -> Result<()> {
     node::bring()?;
     module::build()?;
+    processor::build()?;
     package()?;
     site::build()?;
     say(format!("built: {}", crate::process::short(&paths::site())));

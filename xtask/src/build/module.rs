@@ -44,7 +44,7 @@ pub fn build() -> Result<()> {
 
 /// Compiles the library and returns the module's path.
 fn compile() -> Result<PathBuf> {
-    let mut cargo = wasm_target::cargo_build()?;
+    let mut cargo = wasm_target::cargo_rustc(&paths::wasm_target_dir(), "std")?;
     say("compiling the library to WebAssembly");
     run(cargo.args(["--package", "oriel", "--lib", "--profile", "web"]))?;
     Ok(paths::wasm_target_dir().join(wasm_target::TARGET).join("web/oriel.wasm"))
@@ -75,13 +75,17 @@ fn publish(bound: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs wasm-opt, which comes as JavaScript with the npm package `binaryen`.
 fn optimise(source: &Path, target: &Path) -> Result<()> {
     let before = fs::metadata(source)?.len();
     say(format!("making the module small (wasm-opt; {} KB)", before / 1000));
-    let mut node = at_root("node");
-    node.arg("node_modules/binaryen/bin/wasm-opt").args(WASM_OPT).arg(source).arg("-o").arg(target);
-    run_long(&mut node, "optimising the module")?;
+    wasm_opt(&WASM_OPT, source, target)?;
     say(format!("the module is {} KB now", fs::metadata(target)?.len() / 1000));
     Ok(())
+}
+
+/// Runs wasm-opt, which comes as JavaScript with the npm package `binaryen`.
+pub(super) fn wasm_opt(options: &[&str], source: &Path, target: &Path) -> Result<()> {
+    let mut node = at_root("node");
+    node.arg("node_modules/binaryen/bin/wasm-opt").args(options).arg(source).arg("-o").arg(target);
+    run_long(&mut node, "optimising the module")
 }

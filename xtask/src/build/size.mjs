@@ -1,4 +1,5 @@
-// From the page's folder to what a visitor downloads: each file after brotli, their sum, and whether that fits.
+// From the page's folder to what a visitor downloads: each file after brotli, their sum, and whether that fits. The
+// modules for the processor stand apart: one of them is fetched where there is no GPU, none where there is one.
 // node size.mjs FOLDER BUDGET_BYTES
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -17,13 +18,21 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .map(({ name, bytes }) => ({ name, raw: bytes.length, packed: brotli(bytes) }))
   .sort((a, b) => b.packed - a.packed);
 
-const row = (name, raw, packed) => `${name.padEnd(32)}${String(raw).padStart(12)}${String(packed).padStart(12)}`;
-const sum = (key) => files.reduce((total, file) => total + file[key], 0);
-const total = sum("packed");
+const row = (name, raw, packed) => `${name.padEnd(40)}${String(raw).padStart(12)}${String(packed).padStart(12)}`;
+const isApart = ({ name }) => name.includes("oriel_cpu_");
 console.log(row("file", "bytes", "brotli 11"));
-for (const { name, raw, packed } of files) console.log(row(name, raw, packed));
-console.log(row("all", sum("raw"), total));
+const total = table(files.filter((file) => !isApart(file)));
+console.log("\nfor the processor, at most one of");
+table(files.filter(isApart));
 if (!(total <= budget)) {
   console.error(`the page is ${total} bytes after brotli, over its budget of ${budget}`);
   process.exit(1);
+}
+
+/** Prints files and their sums, and returns what they are after brotli. */
+function table(some) {
+  for (const { name, raw, packed } of some) console.log(row(name, raw, packed));
+  const sum = (key) => some.reduce((total, file) => total + file[key], 0);
+  console.log(row("all", sum("raw"), sum("packed")));
+  return sum("packed");
 }

@@ -92,6 +92,8 @@ impl Response {
             head += &format!("Content-Length: {length}\r\n");
         }
         head += &format!("Content-Security-Policy: {CONTENT_SECURITY_POLICY}\r\n");
+        // Memory that several threads share is for pages that can't be looked into.
+        head += "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Embedder-Policy: require-corp\r\n";
         head += "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n\r\n";
         writer.write_all(head.as_bytes())?;
         if let Some((mut file, range)) = self.body.filter(|_| with_body) {
@@ -172,6 +174,7 @@ mod tests {
         let text = answer(|_| {}, true);
         assert!(text.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/javascript"), "{text}");
         assert!(text.contains("\r\nContent-Length: 10\r\n") && text.ends_with("\r\n\r\n0123456789"), "{text}");
+        assert!(text.contains("\r\nCross-Origin-Embedder-Policy: require-corp\r\n"), "threads need it: {text}");
         let text = answer(|_| {}, false);
         assert!(text.contains("\r\nContent-Length: 10\r\n") && text.ends_with("\r\n\r\n"), "{text}");
     }

@@ -5,7 +5,7 @@
 
 use crate::process::{cargo, output, say, succeeds_within};
 use crate::setup::apt;
-use crate::{paths, stamp};
+use crate::stamp;
 use anyhow::{Context, Result};
 use std::env;
 use std::fs;
@@ -29,17 +29,19 @@ enum Compiler {
     Debian,
 }
 
-/// `cargo build --target wasm32-unknown-unknown` with a compiler that can, brought first if need be.
+/// `cargo rustc --target wasm32-unknown-unknown --target-dir FOLDER` with a compiler that can, brought first if need be.
+/// `library` is what the crate builds on: `std` or `core`.
 ///
 /// # Errors
 /// When no compiler can be had; the message says what to install.
-pub fn cargo_build() -> Result<Command> {
+pub fn cargo_rustc(folder: &Path, library: &str) -> Result<Command> {
     let compiler = bring()?;
     let mut command = cargo();
-    command.args(["build", "--target", TARGET, "--target-dir"]).arg(paths::wasm_target_dir());
+    command.args(["rustc", "--target", TARGET, "--target-dir"]).arg(folder);
     if let Compiler::Debian = compiler {
         // The compiler is a stable release; building the standard library needs the switch for unstable features.
-        command.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", DEBIAN_RUSTC).args(["-Z", "build-std=std,panic_abort"]);
+        command.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", DEBIAN_RUSTC);
+        command.args(["-Z", &format!("build-std={library},panic_abort")]);
     }
     Ok(command)
 }

@@ -1,0 +1,69 @@
+// What was asked for, and what the browser offers -> where the model runs, and why there.
+
+import type { EngineOptions } from "./engine.js";
+import { OrielError } from "./errors.js";
+
+/** Where a model runs. */
+export interface Choice {
+  device: "webgpu" | "cpu";
+  /** Why there: a sentence for people. */
+  reason: string;
+  /** What the browser calls the adapter, where it tells. */
+  adapterName?: string | undefined;
+}
+
+/** What of WebGPU is used here; everything else is the core's. */
+export interface Gpu {
+  requestAdapter(options: { powerPreference: "high-performance" }): Promise<GpuAdapter | null>;
+}
+
+export interface GpuAdapter {
+  isFallbackAdapter?: boolean;
+  info?: { description: string; vendor: string; architecture: string; isFallbackAdapter?: boolean };
+}
+
+/** Names under which a processor passes for a graphics card. Microsoft makes no other adapter than its rasteriser. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|^microsoft$/i;
+
+/**
+ * A real GPU first. A rasteriser computes on the processor as well, only slower: several times so wherever it was
+ * measured, so the processor's own path takes its place.
+ * @throws OrielError `no-webgpu` where the GPU is asked for and there is none.
+ */
+export async function choose(asked: EngineOptions, gpu: Gpu | undefined): Promise<Choice> {
+  if (asked.device === "cpu") return { device: "cpu", reason: "the processor was asked for" };
+  const { activations } = asked;
+  if (asked.device === "auto" && (activations === "int8" || activations === "int16")) {
+    return { device: "cpu", reason: `${activations} activations are the processor's` };
+  }
+  const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) {
+    const reason = missing(gpu);
+    if (asked.device === "webgpu") throw new OrielError("no-webgpu", reason);
+    return { device: "cpu", reason };
+  }
+  const adapterName = nameOf(adapter);
+  if (asked.device === "webgpu") return { device: "webgpu", reason: "WebGPU was asked for", adapterName };
+  if (isSoftware(adapter)) {
+    return { device: "cpu", reason: `the only adapter, ${adapterName ?? "without a name"}, is no GPU, but software` };
+  }
+  return { device: "webgpu", reason: "the browser offers a GPU", adapterName };
+}
+
+/** Why there is no adapter. */
+export function missing(gpu: Gpu | undefined): string {
+  if (gpu) return "the browser offers WebGPU, but no graphics adapter for it: hardware acceleration may be off";
+  return globalThis.isSecureContext
+    ? "this browser does not offer WebGPU; recent versions of Chrome, Edge, Safari and Firefox do"
+    : "browsers offer WebGPU only to pages from https:// or localhost, and this page is from neither";
+}
+
+function isSoftware({ isFallbackAdapter, info }: GpuAdapter): boolean {
+  const names = [info?.description, info?.architecture, info?.vendor];
+  return (isFallbackAdapter || info?.isFallbackAdapter || names.some((name) => name && SOFTWARE.test(name))) ?? false;
+}
+
+/** As much of the adapter's name as the browser tells: often no more than the vendor and the family. */
+function nameOf({ info }: GpuAdapter): string | undefined {
+  return info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(" ") || undefined;
+}
