@@ -1,5 +1,5 @@
-//! Every kernel on the GPU, and on the processor, against its plain reference, at odd and extreme shapes, in every format and
-//! variant.
+//! Every kernel on the GPU and on the processor against its plain reference, at odd and extreme shapes, in every format
+//! and variant.
 //!
 //! A case is a plan of one step over random tensors. It runs on all three executors, and what the step wrote must agree.
 
