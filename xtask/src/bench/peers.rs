@@ -45,7 +45,8 @@ pub fn measure(arguments: &Arguments, model: &Path) -> Result<Map<String, Value>
     let engines = engines(&arguments.engines, model)?;
     bring_packages()?;
     build::run_all()?;
-    let onnx = if engines.iter().any(|name| name.starts_with("transformers")) { onnx_of(model)? } else { PathBuf::new() };
+    let onnx =
+        if engines.iter().any(|name| name.starts_with("transformers")) { onnx_of(model)? } else { PathBuf::new() };
     let results = paths::scratch().join("peers.json");
     let options = json!({
         "model": model, "onnx": onnx, "engines": engines, "precision": arguments.precision,
