@@ -34,8 +34,8 @@ pub struct Loading(Option<session::Loading>);
 
 #[wasm_bindgen]
 impl Loading {
-    /// Opens the GPU. Takes `{ precision, cache, context?, activations?, tuning, kept?, adapter? }`: the last two are what was
-    /// measured before, and what the browser calls the adapter.
+    /// Opens the GPU. Takes `{ precision, cache, context?, activations?, tuning, kept?, adapter? }`: the last two are what
+    /// was measured before, and what the browser calls the adapter.
     pub async fn open(options: JsValue) -> Answer<Loading> {
         let asked: AskedOfLoad = read(&options).map_err(throw)?;
         let (adapter, tune) = (asked.adapter.clone(), asked.tune());

@@ -1,4 +1,4 @@
-// Oriel: language models in the browser window, on WebGPU. A source -> a model -> text as it comes.
+// Oriel: language models in the browser window, on WebGPU or the processor. A source -> a model -> text as it comes.
 
 export { load } from "./load.js";
 export { OrielError } from "./errors.js";

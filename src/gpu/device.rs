@@ -279,10 +279,9 @@ impl Drop for Device {
 async fn takes_subgroups(device: &wgpu::Device) -> bool {
     let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
     let source = "enable subgroups; @compute @workgroup_size(1) fn main() { _ = subgroupAdd(1u); }";
-    device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some("subgroups"),
-        source: wgpu::ShaderSource::Wgsl(source.into()),
-    });
+    let descriptor =
+        wgpu::ShaderModuleDescriptor { label: Some("subgroups"), source: wgpu::ShaderSource::Wgsl(source.into()) };
+    drop(device.create_shader_module(descriptor));
     scope.pop().await.is_none()
 }
 

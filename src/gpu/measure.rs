@@ -76,8 +76,8 @@ impl Gpu {
     }
 
     /// Times the ways to carry out each subject of the plans that was not chosen for yet, takes the best, and prepares the
-    /// plans anew. After `budget_s` seconds what is left does as its nearest neighbour. Without a budget everything is timed,
-    /// and to the end. Nothing of use is left in the cache.
+    /// plans anew. After `budget_s` seconds what is left does as its nearest neighbour. Without a budget everything is
+    /// timed, and to the end. Nothing of use is left in the cache.
     pub async fn tune(&mut self, catalogue: &Catalogue, budget_s: Option<f64>) -> Result<Vec<Measured>> {
         self.device.check()?;
         let mut contests = self.contests(catalogue);

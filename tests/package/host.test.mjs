@@ -32,9 +32,10 @@ class Counting {
   }
 
   memoryBytes = () => 7;
-  adapterName = () => "card";
   kept = [];
   keep = async (tuning) => void this.kept.push(tuning);
+  choice = () => ({ device: "webgpu", reason: "there is one", adapterName: "card" });
+  processorBytes = () => 0;
 
   async open(options) {
     this.#enter("open");
@@ -137,7 +138,8 @@ test("a file goes in small pieces, settled now and then, with progress in order"
   const { engine, client, load } = join();
   const progress = [];
   const info = await load({ onProgress: (report) => progress.push(report) }, new Blob([new Uint8Array(70 * MIB)]));
-  assert.deepEqual(info, { adapter: { name: "card", kind: "other" }, wasmBytes: 7 });
+  const place = { device: "webgpu", deviceReason: "there is one" };
+  assert.deepEqual(info, { adapter: { name: "card", kind: "other" }, ...place, wasmBytes: 7, processorBytes: 0 });
   assert.equal(engine.pushed, 70 * MIB);
   assert.ok(engine.log.filter((what) => what === "settle").length >= 3);
   assert.deepEqual(engine.log.slice(0, 2), ["open", `begin m.gguf ${70 * MIB}`]);

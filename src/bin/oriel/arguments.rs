@@ -29,7 +29,7 @@ pub enum Command {
     Bench(Bench),
     /// Says what a model is and what it takes, by the heads of its files: no weights are read and no GPU is needed.
     Inspect(Inspect),
-    /// Times every way to carry out every kind of step of a model on this adapter, prints the times, and keeps which are best.
+    /// Times every way to carry out every kind of step of a model on this GPU, prints the times, and keeps the best.
     Tune(Tune),
     /// Predicts speeds of public models on public GPUs by a cost model over our kernels' counts: nothing is measured.
     Predict(Predict),
@@ -85,6 +85,12 @@ impl TuningFrom {
 }
 
 impl Model {
+    /// The same where only a GPU makes sense: `auto` means one then, if it be software.
+    pub fn on_gpu(&self) -> Model {
+        let device = if self.device == Device::Auto { Device::Gpu } else { self.device };
+        Model { device, ..self.clone() }
+    }
+
     pub fn options(&self) -> LoadOptions {
         LoadOptions {
             device: self.device,

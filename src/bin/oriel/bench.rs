@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 pub fn run(arguments: &Bench) -> Result<()> {
     let begun = Instant::now();
-    let mut model = load::model(&arguments.model)?;
+    let about_gpu = arguments.profile || arguments.roofline || arguments.readback_delay_ms.is_some();
+    let mut model = load::model(&if about_gpu { arguments.model.on_gpu() } else { arguments.model.clone() })?;
     let load_ms = begun.elapsed().as_secs_f64() * 1000.0;
     if let Some(delay) = arguments.readback_delay_ms {
         model.hold_back(Duration::from_millis(delay));

@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         TuningFrom::Auto => TuningFrom::Start,
         other => other.clone(),
     };
-    let mut model = load::model(&crate::arguments::Model { tuning: from, ..arguments.model.clone() })?;
+    let mut model = load::model(&crate::arguments::Model { tuning: from, ..arguments.model.on_gpu() })?;
     let measured = block_on(model.tune())?.to_vec();
     keep(&model, &arguments.model.tuning);
     let adapter = model.info().adapter;
