@@ -1,8 +1,8 @@
 //! The steps of a forward pass on the processor, as a program over addresses: SIMD, and as many threads as there are.
 //!
-//! The core lowers a plan to [`Op`](op::Op)s, puts weights and tensors into this crate's memory, and asks for runs. Natively
-//! that is a call. On the web this crate is a module of its own, built for several sets of instructions, with a memory of its own
-//! that may be shared among threads; the core's module stays as small as it is.
+//! The core lowers a plan to [`Op`](op::Op)s, puts weights and tensors into this crate's memory, and asks for runs.
+//! Natively that is a call. On the web this crate is a module of its own, built for several sets of instructions, with a
+//! memory of its own that may be shared among threads; the core's module stays as small as it is.
 //!
 //! - [`lanes`]: eight numbers at once, and what the processor calls that.
 //! - [`pack`]: the order in which weights are read.
