@@ -142,10 +142,12 @@ const FAILING = `onmessage = ({ data: { memory, thread, failed } }) => {
   postMessage("ready");
 };`;
 
+const MODULE = "wasm/oriel_cpu_relaxed_threads.wasm";
+
 /** Files that are not as they should be: what then is said. */
 const FAULTS = [
-  ["a module that is not there", "wasm/oriel_cpu_relaxed_threads.wasm", undefined, "engine", /relaxed_threads\.wasm answered 404/],
-  ["a module that is none", "wasm/oriel_cpu_relaxed_threads.wasm", "<html>", "engine", /is no module for this browser/],
+  ["a module that is not there", MODULE, undefined, "engine", /relaxed_threads\.wasm answered 404/],
+  ["a module that is none", MODULE, "<html>", "engine", /is no module for this browser/],
   ["a thread that is not there", "thread.js", undefined, "engine", /could not be started/],
   ["a thread that fails at once", "thread.js", 'throw new Error("no luck")', "engine", /no luck/],
   ["a thread that never starts", "thread.js", "// silence", "engine", /did not start within 10 s/],

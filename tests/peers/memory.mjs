@@ -20,5 +20,6 @@ async function processOf(name) {
   const [command, status] = await Promise.all([read("cmdline"), read("status")]);
   const number = (key) => Number(new RegExp(`^${key}:\\s*(\\d+)`, "m").exec(status)?.[1]);
   if (!status) return undefined;
-  return { pid: Number(name), parent: number("PPid"), command: command.replaceAll("\0", " "), bytes: number("VmHWM") * 1024 };
+  const bytes = number("VmHWM") * 1024;
+  return { pid: Number(name), parent: number("PPid"), command: command.replaceAll("\0", " "), bytes };
 }
