@@ -2,8 +2,9 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::*};
 
-/// Looks that a waiting thread takes before it sleeps: an op lasts microseconds, falling asleep and waking up as long.
-const PATIENCE: u32 = 1 << 14;
+/// Looks that a waiting thread takes before it sleeps: an op lasts microseconds, falling asleep and waking up as long. In
+/// WebAssembly a look takes a nanosecond, as there is no pause between two, and a browser is slower to put to sleep.
+const PATIENCE: u32 = if cfg!(target_arch = "wasm32") { 1 << 18 } else { 1 << 14 };
 
 /// Sleeps until a word is no longer what it was, or for a while; wakes those who do. The platform's business.
 pub trait Sleep: Sync {

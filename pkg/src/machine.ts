@@ -89,7 +89,7 @@ export class Machine {
     this.#instructions = instructions;
     this.#memory = memory;
     this.#view = new Uint8Array(memory.buffer);
-    const env = surroundings(memory, SLEEP_MS, () => this.#silence());
+    const env = surroundings(memory, SLEEP_MS, (silent) => this.#slept(silent));
     this.#exports = new WebAssembly.Instance(module, { env }).exports as unknown as ModuleExports;
   }
 
@@ -126,7 +126,6 @@ export class Machine {
   /** Runs a program to its end. A machine that has failed once stays failed: what its threads left is not known. */
   run(program: number, ops: number, position: number, rows: number): void {
     if (this.#failure) throw this.#failure;
-    this.#silences = 0;
     try {
       this.#exports.run_program(program, ops, position, rows);
     } catch (error) {
@@ -172,9 +171,10 @@ export class Machine {
     return at;
   }
 
-  /** The first thread has slept, and nobody woke it: throws out of the module where that will not change. */
-  #silence(): void {
-    this.#silences += 1;
+  /** The first thread has slept. Where nobody woke it, throws out of the module if that will not change. */
+  #slept(silent: boolean): void {
+    this.#silences = silent ? this.#silences + 1 : 0;
+    if (!silent) return;
     const failed = Atomics.load(new Int32Array(this.#memory.buffer), this.#failed >>> 2);
     if (failed === 0 && this.#silences < MOST_SILENCES) return;
     const what = failed === 0 ? "a thread stopped answering" : `thread ${failed} failed`;

@@ -29,13 +29,18 @@ export interface ThreadStart {
   failed: number;
 }
 
-/** A sleep without end would not notice a thread that is gone. `onSilence` hears of every sleep that nobody ended. */
-export function surroundings(memory: WebAssembly.Memory, sleepMs: number, onSilence?: () => void): Surroundings {
+/** A sleep without end would not notice a thread that is gone. `onSleep` hears of each, and whether nobody ended it. */
+export function surroundings(
+  memory: WebAssembly.Memory,
+  sleepMs: number,
+  onSleep?: (silent: boolean) => void,
+): Surroundings {
   const words = new Int32Array(memory.buffer);
   return {
     memory,
     wait(word, whileIs) {
-      if (Atomics.wait(words, word >>> 2, whileIs, sleepMs) === "timed-out") onSilence?.();
+      const ended = Atomics.wait(words, word >>> 2, whileIs, sleepMs);
+      onSleep?.(ended === "timed-out");
     },
     wake(word) {
       Atomics.notify(words, word >>> 2);

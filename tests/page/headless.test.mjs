@@ -22,6 +22,8 @@ test("the terminal shows the page's answer and figures", async () => {
   const [answer, figures] = pieces.join("").split("\n\n");
   assert.match(answer, /Paris/);
   assert.ok(pieces.length > 3, "the answer did not stream");
+  // The browser's adapter is software, so the page takes the processor, and says why.
+  assert.match(figures, /^runs on +The processor: .*software/m);
   for (const name of ["prefill", "decode", "first token after", "context", "on the device", "adapter", "runs on"]) {
     assert.match(figures, new RegExp(`^${name} +[^ –]`, "m"));
   }

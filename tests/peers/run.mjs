@@ -15,12 +15,13 @@ const webgpu = { module: "oriel", device: "webgpu" };
 const cpu = (threads) => ({ module: "oriel", device: "cpu", threads });
 const wllama = (threads) => ({ module: "wllama", threads, against: `oriel-cpu-${threads}` });
 const transformers = { module: "transformers", device: "wasm", threads: 2, against: "oriel-cpu-2", page: "?ort=wasm" };
-const inFirefox = (engine) => {
-  const against = engine.against && { against: `${engine.against}-firefox` };
-  return { ...engine, browser: "firefox", ...against };
-};
+const inFirefox = ({ against, ...engine }) => ({
+  ...engine,
+  browser: "firefox",
+  ...(against && { against: `${against}-firefox` }),
+});
 
-/** Engines by name: the module that opens them, what they are given besides the sizes, which of ours they stand beside. */
+/** Engines by name: the module that opens them, what it is given besides the sizes, which of ours they stand beside. */
 const ENGINES = {
   oriel: webgpu,
   "transformers.js": { module: "transformers", device: "webgpu", dtype: "q4", few: true, against: "oriel" },

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What is measured, and where. Without a place: natively.
 #[derive(clap::Args)]
@@ -30,8 +31,8 @@ pub struct Arguments {
     /// In headless browsers beside wllama and transformers.js, by the page's clock: some 30 minutes on a rasteriser
     #[arg(long)]
     peers: bool,
-    /// Of --peers only these: oriel, transformers.js (on WebGPU), oriel-cpu-1, oriel-cpu-2 (threads), wllama-1, wllama-2,
-    /// transformers-q8, transformers-fp32 (on two threads), and those with -firefox after it for oriel-cpu and wllama
+    /// Of --peers only these: oriel, transformers.js (on WebGPU), oriel-cpu-1, oriel-cpu-2 (threads), native-cpu-1,
+    /// native-cpu-2 (the same code natively), wllama-1, wllama-2, transformers-q8, transformers-fp32 (on two threads), and those with -firefox after it for oriel-cpu and wllama
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "peers")]
     engines: Vec<String>,
     /// Keep what an unfinished run of --peers has measured already
@@ -43,7 +44,7 @@ pub struct Arguments {
     /// What float weights become: auto, f32, f16, q8 or q4
     #[arg(long, default_value = "auto")]
     precision: String,
-    /// In browsers: webgpu, cpu, or auto, which takes the processor where there is no GPU but a rasteriser
+    /// Where it computes: webgpu (natively the GPU as well), cpu, or auto, which takes the processor where there is no GPU but a rasteriser
     #[arg(long, default_value = "webgpu")]
     device: String,
     /// Lengths of the prompts that are timed, in tokens [default: 32,128,512]
@@ -129,16 +130,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Runs the command as its users do: optimised.
+/// On an adapter, by the device's name as the command has it.
 fn native(arguments: &Arguments, model: &Path, adapter: &vulkan::Adapter) -> Result<Value> {
     say(format!("measuring natively: {}", adapter.name));
+    let device = if arguments.device == "webgpu" { "gpu" } else { &arguments.device };
+    let [prefill, decode] = [arguments.prefill(), arguments.decode()];
+    let mut command = command(arguments, model, [prefill, decode], arguments.runs());
+    parsed(&output_of(command.args(["--device", device]).envs(adapter.environment()))?)
+}
+
+/// The command as its users run it: optimised.
+fn command(arguments: &Arguments, model: &Path, [prefill, decode]: [&[u32]; 2], runs: u32) -> Command {
     let list = |sizes: &[u32]| sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
     let mut command = cargo();
     command.args(["run", "--release", "--quiet", "--bin", "oriel", "--", "bench", "--json", "--model"]).arg(model);
-    command.args(["--precision", &arguments.precision, "--prefill", &list(arguments.prefill())]);
-    command.args(["--decode", &list(arguments.decode()), "--new-tokens", &arguments.new_tokens.to_string()]);
-    command.args(["--runs", &arguments.runs().to_string()]).envs(adapter.environment());
-    parsed(&output_of(&mut command)?)
+    command.args(["--precision", &arguments.precision, "--prefill", &list(prefill), "--decode", &list(decode)]);
+    command.args(["--new-tokens", &arguments.new_tokens.to_string(), "--runs", &runs.to_string()]);
+    command
 }
 
 /// The built page on a server, with a model beside it.

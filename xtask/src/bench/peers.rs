@@ -3,7 +3,7 @@
 //! The peers are no dependencies of this repository: they come from `tests/peers/package.json`, and what transformers.js
 //! reads is made from the model by `tests/peers/onnx_of.py`.
 
-use super::{Arguments, parsed};
+use super::{Arguments, command, parsed};
 use crate::process::{at_root, npm, output_of, run_long, say};
 use crate::setup::{browser, firefox, node, python};
 use crate::{build, paths, stamp};
@@ -12,11 +12,13 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
 /// Every engine, in the order in which they are run.
-const ENGINES: [&str; 12] = [
+const ENGINES: [&str; 14] = [
     "oriel",
     "transformers.js",
     "oriel-cpu-1",
     "oriel-cpu-2",
+    "native-cpu-1",
+    "native-cpu-2",
     "wllama-1",
     "wllama-2",
     "transformers-q8",
@@ -26,6 +28,9 @@ const ENGINES: [&str; 12] = [
     "wllama-1-firefox",
     "wllama-2-firefox",
 ];
+
+/// The same code outside of a browser, by its threads: what the browser takes of it is a ratio like the others.
+const NATIVE: &str = "native-cpu-";
 
 /// What is measured where nothing is said. Longer prompts would take the slowest of them hours.
 const PREFILL: [u32; 3] = [32, 128, 512];
@@ -48,21 +53,36 @@ pub fn measure(arguments: &Arguments, model: &Path) -> Result<Map<String, Value>
     let onnx =
         if engines.iter().any(|name| name.starts_with("transformers")) { onnx_of(model)? } else { PathBuf::new() };
     let results = paths::scratch().join("peers.json");
+    let prefill = arguments.prefill.as_deref().unwrap_or(&PREFILL);
+    let decode = arguments.decode.as_deref().unwrap_or(&DECODE);
+    let runs = arguments.runs.unwrap_or(RUNS);
+    let (native, engines): (Vec<_>, Vec<_>) = engines.into_iter().partition(|name| name.starts_with(NATIVE));
     let options = json!({
         "model": model, "onnx": onnx, "engines": engines, "precision": arguments.precision,
-        "prefill": arguments.prefill.as_deref().unwrap_or(&PREFILL),
-        "decode": arguments.decode.as_deref().unwrap_or(&DECODE),
-        "newTokens": arguments.new_tokens, "fewTokens": FEW_TOKENS, "runs": arguments.runs.unwrap_or(RUNS),
+        "prefill": prefill, "decode": decode,
+        "newTokens": arguments.new_tokens, "fewTokens": FEW_TOKENS, "runs": runs,
         "results": results, "resume": arguments.resume,
     });
+    let mut reports = Map::new();
+    for name in native {
+        say(format!("measuring natively: {name}"));
+        let threads = &name[NATIVE.len()..];
+        let mut command = command(arguments, model, [prefill, decode], runs);
+        let mut report = parsed(&output_of(command.args(["--device", "cpu", "--threads", threads]))?)?;
+        report["against"] = json!(format!("oriel-cpu-{threads}"));
+        reports.insert(name.into(), report);
+    }
+    if engines.is_empty() {
+        return Ok(reports);
+    }
     say(format!("measuring in browsers: {}", engines.join(", ")));
     let mut node = node::bring()?;
     if engines.iter().any(|name| name.ends_with("firefox")) {
         node.env("ORIEL_FIREFOX", firefox::bring()?);
     }
     node.env("ORIEL_BROWSER", browser::bring()?).arg("tests/peers/run.mjs").arg(options.to_string());
-    let reports = parsed(&output_of(&mut node)?)?;
-    Ok(reports.as_object().cloned().unwrap_or_default())
+    reports.extend(parsed(&output_of(&mut node)?)?.as_object().cloned().unwrap_or_default());
+    Ok(reports)
 }
 
 fn engines(asked: &[String], model: &Path) -> Result<Vec<&'static str>> {

@@ -1,0 +1,51 @@
+// Where a model runs, by what was asked for and what the browser offers, and what is said of it.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { sources, thrown } from "./sources.mjs";
+
+const { choose } = await sources(["device"]);
+
+/** A browser's WebGPU with one adapter, or none. */
+const gpu = (adapter = null) => ({ requestAdapter: async () => adapter });
+const named = (info, more) => gpu({ info: { description: "", vendor: "", architecture: "", ...info }, ...more });
+const auto = { device: "auto", precision: "auto", activations: "auto", instructions: "auto" };
+
+test("a real GPU comes first, by the name that the browser tells", async () => {
+  const choice = await choose(auto, named({ vendor: "nvidia", architecture: "ampere" }));
+  assert.deepEqual(choice, { device: "webgpu", reason: "the browser offers a GPU", adapterName: "nvidia ampere" });
+  assert.equal((await choose(auto, gpu({}))).device, "webgpu", "a browser that tells nothing");
+});
+
+test("software that passes for a GPU is told by its name or by the browser", async () => {
+  const adapters = [
+    named({ vendor: "google", architecture: "swiftshader" }),
+    named({ description: "llvmpipe (LLVM 19.1.7, 256 bits)" }),
+    named({ description: "Microsoft Basic Render Driver" }),
+    named({ vendor: "microsoft" }),
+    named({ vendor: "mesa", isFallbackAdapter: true }),
+    named({}, { isFallbackAdapter: true }),
+  ];
+  for (const adapter of adapters) {
+    const { device, reason } = await choose(auto, adapter);
+    assert.equal(device, "cpu");
+    assert.match(reason, /is no GPU, but software/);
+    assert.equal((await choose({ ...auto, device: "webgpu" }, adapter)).device, "webgpu", "whoever asks for it gets it");
+  }
+});
+
+test("without an adapter the processor computes, unless WebGPU was asked for", async () => {
+  assert.match((await choose(auto, gpu())).reason, /no graphics adapter/);
+  assert.match((await choose(auto, undefined)).reason, /WebGPU/);
+  for (const browser of [gpu(), undefined]) {
+    assert.equal((await choose(auto, browser)).device, "cpu");
+    assert.equal((await thrown(choose({ ...auto, device: "webgpu" }, browser))).code, "no-webgpu");
+  }
+});
+
+test("what only the processor can do leads to it", async () => {
+  const real = named({ vendor: "apple" });
+  assert.equal((await choose({ ...auto, device: "cpu" }, real)).device, "cpu");
+  assert.equal((await choose({ ...auto, activations: "int8" }, real)).device, "cpu");
+  assert.equal((await choose({ ...auto, activations: "f32" }, real)).device, "webgpu");
+});
