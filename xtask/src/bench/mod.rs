@@ -33,7 +33,7 @@ pub struct Arguments {
     peers: bool,
     /// Of --peers only these: oriel, transformers.js (on WebGPU), oriel-cpu-1, oriel-cpu-2 (threads), native-cpu-1,
     /// native-cpu-2 (the same code natively), wllama-1, wllama-2, transformers-q8, transformers-fp32 (on two threads), and
-    /// those with -firefox after it for oriel-cpu and wllama
+    /// those of oriel-cpu and wllama with -firefox after them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "peers")]
     engines: Vec<String>,
     /// Keep what an unfinished run of --peers has measured already
