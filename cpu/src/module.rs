@@ -114,14 +114,14 @@ pub unsafe extern "C" fn run_program(program: *const Op, ops: u32, position: u32
     carry_out(job, 0, team);
 }
 
-/// Serves as one of the threads, 1 or more, until the instance ends.
+/// Serves as one of the threads, 1 or more, in the run after run `last`, and returns its number. It returns so that it is
+/// called anew: browsers begin with code that is quickly compiled, and take up the better one with the next call.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn serve(thread: u32) {
-    let (team, mut last) = (&*TEAM.0.get(), 0);
-    loop {
-        last = team.next(last, &Workers);
-        carry_out(*JOB.0.get(), thread, team);
-    }
+pub unsafe extern "C" fn serve(thread: u32, last: u32) -> u32 {
+    let team = &*TEAM.0.get();
+    let run = team.next(last, &Workers);
+    carry_out(*JOB.0.get(), thread, team);
+    run
 }
 
 unsafe fn carry_out(job: Job, thread: u32, team: &Team) {

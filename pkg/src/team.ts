@@ -14,7 +14,8 @@ export interface ModuleExports {
   pack_matrix(matrix: number): number;
   team(threads: number): void;
   run_program(program: number, ops: number, position: number, rows: number): void;
-  serve(thread: number): void;
+  /** Helps in the run after `last`, and returns its number. */
+  serve(thread: number, last: number): number;
 }
 
 /** What a thread is given to begin with. */

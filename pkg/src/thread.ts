@@ -20,7 +20,7 @@ scope.onmessage = ({ data: { module, memory, thread, stack, failed } }) => {
   __stack_pointer.value = stack;
   scope.postMessage("ready");
   try {
-    serve(thread);
+    for (let run = 0; ;) run = serve(thread, run);
   } finally {
     // It ends only by failing: those who wait for it look here.
     Atomics.store(new Int32Array(memory.buffer), failed >>> 2, thread);

@@ -32,7 +32,8 @@ pub struct Arguments {
     #[arg(long)]
     peers: bool,
     /// Of --peers only these: oriel, transformers.js (on WebGPU), oriel-cpu-1, oriel-cpu-2 (threads), native-cpu-1,
-    /// native-cpu-2 (the same code natively), wllama-1, wllama-2, transformers-q8, transformers-fp32 (on two threads), and those with -firefox after it for oriel-cpu and wllama
+    /// native-cpu-2 (the same code natively), wllama-1, wllama-2, transformers-q8, transformers-fp32 (on two threads), and
+    /// those of oriel-cpu and wllama with -firefox after them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "peers")]
     engines: Vec<String>,
     /// Keep what an unfinished run of --peers has measured already
@@ -44,7 +45,8 @@ pub struct Arguments {
     /// What float weights become: auto, f32, f16, q8 or q4
     #[arg(long, default_value = "auto")]
     precision: String,
-    /// Where it computes: webgpu (natively the GPU as well), cpu, or auto, which takes the processor where there is no GPU but a rasteriser
+    /// Where it computes: webgpu (natively the GPU as well), cpu, or auto, which takes the processor where there is no GPU
+    /// but a rasteriser
     #[arg(long, default_value = "webgpu")]
     device: String,
     /// Lengths of the prompts that are timed, in tokens [default: 32,128,512]
