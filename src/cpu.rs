@@ -184,18 +184,20 @@ impl Host for Cpu {
             CacheFormat::F32 => 0,
             CacheFormat::F16 => 1,
             CacheFormat::Q8 => {
-                return Err(Error::Option("cache is q8; on the processor keys and values are f16 or f32".into()));
+                return Err(no_packed_cache());
             }
         };
         let values = u64::from(kv_heads) * u64::from(head_width) * u64::from(capacity);
-        let mut side = || {
-            let bytes = values.checked_mul(if half == 1 { 2 } else { 4 });
+        let mut side = |more: u64| {
+            let bytes = values.checked_add(more).and_then(|values| values.checked_mul(if half == 1 { 2 } else { 4 }));
             let bytes = bytes.ok_or_else(|| Error::Memory("more bytes than can be counted".into()));
             bytes
                 .and_then(|bytes| self.machine.allocate(bytes))
                 .map_err(|error| error.at(format!("a context of {context}")))
         };
-        let layer = |_| Ok(op::Cache { keys: side()?, values: side()?, kv_heads, head_width, capacity, half });
+        // Values are read eight at a time, to the end of a head and past it.
+        let layer =
+            |_| Ok(op::Cache { keys: side(0)?, values: side(LANES.into())?, kv_heads, head_width, capacity, half });
         let layers = (0..layers).map(layer).collect::<Result<_>>()?;
         self.cache = Some(Cache { shape, layers });
         Ok(())
@@ -216,6 +218,10 @@ impl Host for Cpu {
         Ok(Prepared(self.prepared.len() - 1))
     }
 
+    fn weights_are_whole(&mut self) -> Result<()> {
+        self.pack()
+    }
+
     fn begin_choosing(&mut self, options: &Options, prompt: &[u32], generated: &[u32]) -> Result<()> {
         self.choosing.begin(options, prompt, generated)
     }
@@ -224,8 +230,8 @@ impl Host for Cpu {
         self.pass(prepared, tokens, position, readback)?;
         if readback == Readback::Choice {
             let mut logits = self.logits(prepared)?;
-            let chosen = self.choosing.sample(&mut logits)?;
-            self.choosing.push(vec![Ok(chosen)]);
+            let chosen = self.choosing.sample(&mut logits);
+            self.choosing.push(vec![chosen]);
         }
         Ok(())
     }
@@ -236,7 +242,10 @@ impl Host for Cpu {
             let token = self.choosing.last().ok_or_else(nothing_was_run)?;
             self.pass(prepared, &[token], position.saturating_add(place), Readback::Choice)?;
             let mut logits = self.logits(prepared)?;
-            chosen.push(Ok(self.choosing.sample(&mut logits)?));
+            chosen.push(self.choosing.sample(&mut logits));
+            if chosen.last().is_some_and(Result::is_err) {
+                break;
+            }
         }
         self.choosing.push(chosen);
         Ok(())
@@ -309,6 +318,11 @@ impl Sink for Cpu {
         region(place.scales, place.bytes[1], offset.saturating_sub(scales_at), scales);
         Ok(())
     }
+}
+
+/// The error for a cache of q8.
+pub(crate) fn no_packed_cache() -> Error {
+    Error::Option("cache is q8; on the processor keys and values are f16 or f32".into())
 }
 
 /// Whether a format is multiplied as whole numbers.

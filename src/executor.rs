@@ -137,6 +137,14 @@ pub trait Host: Sink {
     /// Where there is not enough memory.
     fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared>;
 
+    /// As [`Executor::weights_are_whole`].
+    ///
+    /// # Errors
+    /// Where there is not enough memory.
+    fn weights_are_whole(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// As [`Executor::begin_choosing`].
     ///
     /// # Errors
@@ -261,6 +269,17 @@ impl Executor {
         match self {
             Executor::Gpu(gpu) => gpu.prepare(plan, catalogue),
             Executor::Cpu(cpu) => cpu.prepare(plan, catalogue),
+        }
+    }
+
+    /// Says that all weights have come: what is to be done with them before the first run is done now.
+    ///
+    /// # Errors
+    /// Where there is not enough memory.
+    pub fn weights_are_whole(&mut self) -> Result<()> {
+        match self {
+            Executor::Gpu(_) => Ok(()),
+            Executor::Cpu(cpu) => cpu.weights_are_whole(),
         }
     }
 

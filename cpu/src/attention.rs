@@ -31,9 +31,8 @@ pub unsafe fn attention<L: Lanes>(
         let count = (live.rows as usize * group - first).min(TILE);
         let work = Tile { cache, head, scale, scratch: scratch as *mut f32, half: cache.half == 1 };
         let mut queries = [Query { q: core::ptr::null(), y: core::ptr::null_mut(), positions: 0 }; TILE];
-        for (i, query) in queries.iter_mut().enumerate() {
-            // The last tile's empty places do the work of its last query once more, which costs nothing and harms nothing.
-            let place = first + i.min(count - 1);
+        for (i, query) in queries.iter_mut().take(count).enumerate() {
+            let place = first + i;
             let (t, at) = (place / group, (head * group + place % group) * width);
             *query = Query { q: q.row(t).add(at), y: y.row(t).add(at), positions: live.position as usize + t + 1 };
         }

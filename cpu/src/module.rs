@@ -108,6 +108,10 @@ pub unsafe extern "C" fn team(threads: u32) {
 /// Runs a program of so many ops to its end, with the other threads' help.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn run_program(program: *const Op, ops: u32, position: u32, rows: u32) {
+    if ops == 0 {
+        // Without an op there is no meeting, and the others would not know that the run is over.
+        return;
+    }
     let (job, team) = (Job { program, ops: ops as usize, live: Live { position, rows } }, &*TEAM.0.get());
     *JOB.0.get() = job;
     team.begin(&Workers);

@@ -98,13 +98,14 @@ impl Pool {
     ///
     /// # Errors
     /// Where the system gives no thread; where there are no such instructions, with the names of those that there are.
-    pub fn new(threads: u32, instructions: Option<&str>) -> Result<Pool, String> {
+    pub fn new(threads: u32, instructions: Option<&str>) -> Result<Pool, PoolError> {
         let all = runners();
         let found = all.iter().find(|(name, _)| instructions.is_none_or(|wanted| wanted == *name));
         let Some((name, runner)) = found else {
             let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
             let wanted = instructions.unwrap_or_default();
-            return Err(format!("instructions are {wanted:?}; this processor has: {}", names.join(", ")));
+            let message = format!("instructions are {wanted:?}; this processor has: {}", names.join(", "));
+            return Err(PoolError::Instructions(message));
         };
         let team = Team::new(threads.max(1));
         let shared = Arc::new(Shared { team, runner: *runner, job: Mutex::new(None), over: AtomicBool::new(false) });
@@ -113,7 +114,7 @@ impl Pool {
             let shared = shared.clone();
             let named = std::thread::Builder::new().name(format!("oriel-cpu-{thread}"));
             let handle = named.spawn(move || shared.serve(thread));
-            pool.others.push(handle.map_err(|error| format!("no thread could be started: {error}"))?);
+            pool.others.push(handle.map_err(PoolError::Thread)?);
         }
         Ok(pool)
     }
@@ -133,10 +134,35 @@ impl Pool {
     /// # Safety
     /// Every address in it is good for what its op does with it.
     pub unsafe fn run(&mut self, program: &[Op], live: Live) {
+        if program.is_empty() {
+            // Without an op there is no meeting, and the others would not know that the run is over.
+            return;
+        }
+        let _guard = Together;
         *lock(&self.shared.job) = Some(Job { program, live });
         self.shared.team.begin(&Futex);
         (self.shared.runner)(program, live, 0, &self.shared.team);
     }
+}
+
+/// Ends the process where a thread panics amid a run: the others would wait for it without end.
+struct Together;
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+/// Why there is no pool.
+#[derive(Debug)]
+pub enum PoolError {
+    /// The processor has no such instructions; it has those named.
+    Instructions(String),
+    /// The system gives no thread.
+    Thread(std::io::Error),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -151,7 +177,7 @@ impl Shared {
             if self.over.load(Acquire) {
                 return;
             }
-            let job = *lock(&self.job);
+            let (job, _guard) = (*lock(&self.job), Together);
             if let Some(Job { program, live }) = job {
                 // SAFETY: the thread that began the run holds the program until all have met after its last op.
                 unsafe { (self.runner)(&*program, live, thread, &self.team) };
@@ -165,7 +191,6 @@ impl Drop for Pool {
         self.shared.over.store(true, Release);
         self.shared.team.begin(&Futex);
         for thread in self.others.drain(..) {
-            // One that panicked has said so already.
             drop(thread.join());
         }
     }

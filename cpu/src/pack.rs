@@ -9,6 +9,7 @@
 //! Every panel takes as many bytes as its rows took before, so it is put in order where it stands: nothing is held twice.
 
 use crate::lanes::LANES;
+use crate::lanes::half_bits::to_f32;
 use crate::op::{BLOCK, Format, Matrix};
 
 /// Bytes of a block in the region of values.
@@ -52,8 +53,8 @@ pub unsafe fn pack(matrix: &Matrix, scratch: *mut u8) {
         let at = (matrix.values + panel * LANES * values) as *mut u8;
         copy(at, scratch, LANES * values);
         match matrix.format {
-            Format::F32 => weave::<4>(scratch, values, 4, at),
-            Format::F16 => weave::<2>(scratch, values, 2, at),
+            Format::F32 => weave::<4>(scratch, values, at),
+            Format::F16 => weave::<2>(scratch, values, at),
             Format::Q4 => pack_q4(scratch, blocks, at),
             Format::Q8 => pack_q8(scratch, blocks, at),
         }
@@ -61,7 +62,7 @@ pub unsafe fn pack(matrix: &Matrix, scratch: *mut u8) {
         copy(at, scratch, LANES * scales);
         match matrix.format {
             Format::F32 | Format::F16 => {}
-            Format::Q8 => weave::<2>(scratch, scales, 2, at),
+            Format::Q8 => weave::<2>(scratch, scales, at),
             Format::Q4 => {
                 for part in 0..2 {
                     // Scale and minimum alternate in a row; of a panel all scales of a block come first.
@@ -80,10 +81,10 @@ unsafe fn copy(from: *const u8, to: *mut u8, bytes: usize) {
 }
 
 /// Eight rows of `row_bytes` -> item by item, eight next to each other.
-unsafe fn weave<const BYTES: usize>(rows: *const u8, row_bytes: usize, step: usize, to: *mut u8) {
-    for item in 0..row_bytes / step {
+unsafe fn weave<const BYTES: usize>(rows: *const u8, row_bytes: usize, to: *mut u8) {
+    for item in 0..row_bytes / BYTES {
         for row in 0..LANES {
-            copy(rows.add(row * row_bytes + item * step), to.add((item * LANES + row) * step), BYTES);
+            copy(rows.add(row * row_bytes + item * BYTES), to.add((item * LANES + row) * BYTES), BYTES);
         }
     }
 }
@@ -128,17 +129,16 @@ pub unsafe fn value(matrix: &Matrix, output: usize, i: usize) -> f32 {
     let place = panel * matrix.blocks() + block;
     let values = (matrix.values + place * LANES * value_bytes(matrix.format)) as *const u8;
     let scales = (matrix.scales + place * LANES * scale_bytes(matrix.format)) as *const u16;
-    let half = |bits: u16| half::f16::from_bits(bits).to_f32();
     match matrix.format {
         Format::F32 => values.cast::<f32>().add(LANES * i + row).read(),
-        Format::F16 => half(values.cast::<u16>().add(LANES * i + row).read()),
+        Format::F16 => to_f32(values.cast::<u16>().add(LANES * i + row).read()),
         Format::Q4 => {
-            let (scale, minimum) = (half(scales.add(row).read()), half(scales.add(LANES + row).read()));
+            let (scale, minimum) = (to_f32(scales.add(row).read()), to_f32(scales.add(LANES + row).read()));
             f32::from(nibble(values, row, i)) * scale + minimum
         }
         Format::Q8 => {
             let bits = nibble(values, row, i) | nibble(values.add(128), row, i) << 4;
-            f32::from((bits ^ 128) as i8) * half(scales.add(row).read())
+            f32::from((bits ^ 128) as i8) * to_f32(scales.add(row).read())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is done to rows value by value: norms, activations, lookups, rotations, and the way into the cache.
 
-use crate::lanes::{LANES, Lanes};
+use crate::lanes::{LANES, Lanes, half_bits};
 use crate::op::{Activation, Cache, Combine, Epilogue, Matrix, Rows, Turn};
 use crate::pack;
 use crate::run::Share;
@@ -219,7 +219,7 @@ unsafe fn append<L: Lanes>(x: *const f32, keys: bool, cache: &Cache, head: usize
         for i in 0..width {
             let at = cache.keys + bytes * (first + i * LANES);
             if half {
-                *(at as *mut u16) = half::f16::from_f32(*x.add(i)).to_bits();
+                *(at as *mut u16) = half_bits::from_f32(*x.add(i));
             } else {
                 *(at as *mut f32) = *x.add(i);
             }
@@ -235,7 +235,7 @@ unsafe fn append<L: Lanes>(x: *const f32, keys: bool, cache: &Cache, head: usize
         L::store_halves((at as *mut u16).add(from), L::floats(x.add(from)));
     }
     for i in whole..width {
-        *(at as *mut u16).add(i) = half::f16::from_f32(*x.add(i)).to_bits();
+        *(at as *mut u16).add(i) = half_bits::from_f32(*x.add(i));
     }
 }
 

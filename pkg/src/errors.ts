@@ -15,7 +15,7 @@ export type OrielErrorCode =
   | "context-full" // the prompt does not fit the context
   | "no-webgpu" // this browser, or this page in it, offers no WebGPU
   | "device" // the GPU refused a command
-  | "device-lost" // the GPU went away: driver reset, sleep, another page
+  | "device-lost" // the GPU went away (driver reset, sleep, another page), or a thread of the processor did
   | "out-of-memory" // the device has not enough memory for the model
   | "aborted" // the caller's AbortSignal
   | "disposed" // the model was disposed of

@@ -60,7 +60,8 @@ async function isolate(script: HTMLScriptElement): Promise<void> {
   if (crossOriginIsolated) return sessionStorage.removeItem(TRIED);
   if (!("serviceWorker" in navigator) || sessionStorage.getItem(TRIED)) return;
   try {
-    await navigator.serviceWorker.register(script.src);
+    const { scope } = await navigator.serviceWorker.register(script.src);
+    if (!location.href.startsWith(scope)) throw new Error(`${script.src} serves ${scope} only, and this page is outside`);
     await navigator.serviceWorker.ready;
   } catch (error) {
     return console.warn(`no cross-origin isolation, and so one thread: ${error}`);

@@ -24,8 +24,9 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
   throwIfAborted(signal);
   const { device = "auto", precision = "auto", cache = "auto", tuning = "auto" } = rest;
   const { activations = "auto", instructions = "auto", threads, context } = rest;
-  if (device === "webgpu" && threads !== undefined) {
-    throw new OrielError("option", "load: threads are the processor's; the device that is asked for is webgpu");
+  if (device === "webgpu" && (threads !== undefined || instructions !== "auto")) {
+    const what = threads === undefined ? "instructions" : "threads";
+    throw new OrielError("option", `load: ${what} are the processor's; the device that is asked for is webgpu`);
   }
   const engineOptions: EngineOptions = {
     ...{ device, precision, cache, tuning, activations, instructions },

@@ -22,8 +22,8 @@ export interface LoadOptions {
   context?: number | undefined;
   /** What float matrices become at load; `auto` keeps a quantised file's own and takes f16 otherwise. */
   precision?: "auto" | "f32" | "f16" | "q8" | "q4" | undefined;
-  /** How keys and values are held; `auto` is f16, with `precision: "f32"` f32. `q8` takes half of f16's bytes, of heads of
-   * a multiple of 32 values. */
+  /** How keys and values are held; `auto` is f16, with `precision: "f32"` f32. `q8`, on a GPU, takes little more than
+   * half of f16's bytes, of heads of a multiple of 32 values. */
   cache?: "auto" | "f32" | "f16" | "q8" | undefined;
   /**
    * How the GPU's kernels are chosen: `auto` measures them at the first load on an adapter, for about a second, and has the
@@ -92,6 +92,8 @@ export type Rule = (value: unknown) => string | undefined;
 const number: Rule = (value) => (typeof value === "number" && Number.isFinite(value) ? undefined : "expected a number");
 export const whole: Rule = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : "expected a whole number, 0 or more";
+const count: Rule = (value) =>
+  Number.isSafeInteger(value) && (value as number) >= 1 ? undefined : "expected a whole number, 1 or more";
 export const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "expected true or false");
 const text: Rule = (value) => (typeof value === "string" && value !== "" ? undefined : "expected a text");
 const address: Rule = (value) => (value instanceof URL ? undefined : text(value));
@@ -118,7 +120,7 @@ const LOAD: Rules<LoadOptions> = {
   signal,
   onProgress: callback,
   device: oneOf("auto", "webgpu", "cpu"),
-  threads: whole,
+  threads: count,
   activations: oneOf("auto", "f32", "int16", "int8"),
   instructions: oneOf("auto", "simd", "relaxed"),
   context: whole,

@@ -2,7 +2,7 @@
 
 use super::{Address, Machine};
 use crate::{Error, Result};
-use oriel_cpu::native::Pool;
+use oriel_cpu::native::{Pool, PoolError};
 use oriel_cpu::op::{Live, Matrix, Op};
 use oriel_cpu::pack;
 
@@ -27,7 +27,10 @@ impl Native {
     /// [`Error::Option`] for instructions that the processor doesn't have; [`Error::Device`] without threads.
     pub fn new(threads: Option<u32>, instructions: Option<&str>) -> Result<Native> {
         let all = || std::thread::available_parallelism().map_or(1, |count| count.get() as u32);
-        let pool = Pool::new(threads.unwrap_or_else(all), instructions).map_err(Error::Option)?;
+        let pool = Pool::new(threads.unwrap_or_else(all), instructions).map_err(|error| match error {
+            PoolError::Instructions(message) => Error::Option(message),
+            PoolError::Thread(error) => Error::Device(format!("no thread could be started: {error}")),
+        })?;
         Ok(Native { pool, memory: Vec::new(), programs: Vec::new() })
     }
 }

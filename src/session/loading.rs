@@ -5,11 +5,12 @@ use super::files::Found;
 use super::incoming::Incoming;
 use super::model::Passes;
 use super::text::Text;
-use super::{Device, LoadOptions, Model, Tune};
-use crate::cpu::Machine;
+use super::{CachePrecision, Device, LoadOptions, Model, Tune};
+use crate::cpu::{Activations, Machine, no_packed_cache};
 use crate::executor::{AdapterInfo, Executor};
 use crate::gpu::GpuOptions;
 use crate::intake::Intake;
+use crate::kernels::CacheFormat;
 use crate::manifest::TensorEntry;
 use crate::weights::Spec;
 use crate::{Error, Result, gguf};
@@ -52,6 +53,7 @@ impl Loading {
     /// [`Error::Option`] for options that no model can serve.
     pub fn on_machine(options: LoadOptions, machine: Box<dyn Machine>) -> Result<Loading> {
         options.check()?;
+        check_cache(&options)?;
         Ok(Loading::on(options, Executor::cpu(machine, options.activations), None))
     }
 
@@ -175,6 +177,7 @@ impl Loading {
             return Err(Error::File("no weight file came".into()));
         };
         assembly.fill_constants(&mut self.executor)?;
+        self.executor.weights_are_whole()?;
         self.executor.settle().await?;
         let mut model = Model::new(self.executor, (assembly, text), passes, self.notice);
         if self.measures {
@@ -250,6 +253,10 @@ async fn open(options: &LoadOptions) -> Result<(Executor, Option<String>)> {
         #[cfg(not(target_arch = "wasm32"))]
         Device::Cpu => Ok((processor(options)?, None)),
         #[cfg(not(target_arch = "wasm32"))]
+        Device::Reference if options.threads.is_some() || options.activations != Activations::Auto => Err(
+            Error::Option("threads and activations are the processor's; the reference has one thread and f32".into()),
+        ),
+        #[cfg(not(target_arch = "wasm32"))]
         Device::Reference => Ok((Executor::reference(), None)),
         #[cfg(not(target_arch = "wasm32"))]
         Device::Auto => match gpu(options).await {
@@ -266,6 +273,14 @@ async fn open(options: &LoadOptions) -> Result<(Executor, Option<String>)> {
     }
 }
 
+/// Refuses a cache that the processor does not have, before any file comes.
+fn check_cache(options: &LoadOptions) -> Result<()> {
+    match options.cache {
+        CachePrecision::Only(CacheFormat::Q8) => Err(no_packed_cache()),
+        _ => Ok(()),
+    }
+}
+
 async fn gpu(options: &LoadOptions) -> Result<Executor> {
     options.activations.check_gpu()?;
     Executor::gpu(GpuOptions::default()).await
@@ -273,6 +288,7 @@ async fn gpu(options: &LoadOptions) -> Result<Executor> {
 
 #[cfg(not(target_arch = "wasm32"))]
 fn processor(options: &LoadOptions) -> Result<Executor> {
+    check_cache(options)?;
     let machine = crate::cpu::Native::new(options.threads, None)?;
     Ok(Executor::cpu(Box::new(machine), options.activations))
 }

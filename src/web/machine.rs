@@ -80,7 +80,7 @@ impl Machine for Processor {
     fn allocate(&mut self, bytes: u64) -> Result<Address> {
         match self.module.allocate(bytes as f64) {
             0 => Err(Error::Memory(format!(
-                "needs {bytes} bytes more than the {} that are taken: a page's processor has at most 4 GB",
+                "needs {bytes} bytes more than the {} that are taken, and the memory that the browser gave ends there",
                 self.bytes
             ))),
             address => {
@@ -120,7 +120,7 @@ impl Machine for Processor {
         let ran = self.module.run(at as u32, ops, live.position, live.rows);
         ran.map_err(|error| {
             let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
-            Error::Device(message.unwrap_or_else(|| format!("the processor's module failed: {error:?}")))
+            Error::Lost(message.unwrap_or_else(|| format!("the processor's module failed: {error:?}")))
         })
     }
 

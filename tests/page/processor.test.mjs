@@ -151,8 +151,8 @@ const FAULTS = [
   ["a thread that is not there", "thread.js", undefined, "engine", /could not be started/],
   ["a thread that fails at once", "thread.js", 'throw new Error("no luck")', "engine", /no luck/],
   ["a thread that never starts", "thread.js", "// silence", "engine", /did not start within 10 s/],
-  ["a thread that does nothing", "thread.js", 'onmessage = () => postMessage("ready")', "device", /stopped answering/],
-  ["a thread that fails later", "thread.js", FAILING, "device", /thread 1 failed/],
+  ["a thread that does nothing", "thread.js", 'onmessage = () => postMessage("ready")', "device-lost", /stopped answering/],
+  ["a thread that fails later", "thread.js", FAILING, "device-lost", /thread 1 failed/],
 ];
 
 for (const [name, file, text, code, message] of FAULTS) {

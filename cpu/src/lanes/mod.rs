@@ -3,7 +3,7 @@
 //! Lanes are eight rows of a matrix, eight positions of the cache or eight neighbouring values. Eight are one register of
 //! AVX2 and two of WebAssembly and NEON.
 
-mod half_bits;
+pub mod half_bits;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod portable;
@@ -62,7 +62,7 @@ pub trait Lanes: 'static {
     unsafe fn store(at: *mut f32, values: Self::Floats);
     /// Eight f16 from memory.
     unsafe fn halves(at: *const u16) -> Self::Floats;
-    /// Eight values into memory as f16, to the nearest.
+    /// Eight values into memory as f16, to the nearest that is finite.
     unsafe fn store_halves(at: *mut u16, values: Self::Floats);
     /// Eight whole numbers from -127 to 127 into memory as i8.
     unsafe fn store_ints(at: *mut i8, values: Self::Floats);

@@ -94,6 +94,12 @@ fn others(given: &Given) -> Vec<(&'static str, Outcome)> {
     all
 }
 
+/// The same numbers as f16, by every set.
+fn halves_of(values: &[f32; LANES]) -> Vec<(&'static str, [u16; LANES])> {
+    let plain = Given { bytes: [0; 4 * LANES], quad: [0; 4], halves: [0; LANES], a: *values, b: [0.0; LANES] };
+    others(&plain).into_iter().map(|(name, outcome)| (name, outcome.halves)).collect()
+}
+
 fn given() -> impl Strategy<Value = Given> {
     let float = prop_oneof![-80.0f32..80.0, -1.0f32..1.0, -1e-3f32..1e-3];
     // Without infinities, which no weight has.
@@ -124,6 +130,16 @@ proptest! {
                 prop_assert!((actual.near[0][i] - expected.near[0][i]).abs() <= 4e-7 * scale, "{}", name);
                 prop_assert!(is_near(actual.near[1][i], expected.near[1][i]), "{}", name);
             }
+        }
+    }
+
+    #[test]
+    fn halves_are_finite(given in given(), factor in 1.0f32..1e30) {
+        let large = given.a.map(|a| a * factor);
+        let expected = large.map(super::half_bits::from_f32);
+        prop_assert!(expected.iter().all(|bits| bits & 0x7c00 != 0x7c00), "{:?}", expected);
+        for (name, halves) in halves_of(&large) {
+            prop_assert_eq!(halves, expected, "{}", name);
         }
     }
 

@@ -1,6 +1,7 @@
 //! AVX2 with FMA and F16C, and with the dot products of AVX-VNNI where the processor has them.
 
 use super::Lanes;
+use super::half_bits::GREATEST;
 use core::arch::x86_64::*;
 
 /// One register of 256 bits; `VNNI` where four products are one instruction.
@@ -74,6 +75,8 @@ impl<const VNNI: bool> Lanes for Avx2<VNNI> {
 
     #[inline(always)]
     unsafe fn store_halves(at: *mut u16, values: Self::Floats) {
+        let greatest = _mm256_set1_ps(GREATEST);
+        let values = _mm256_max_ps(_mm256_min_ps(values, greatest), _mm256_sub_ps(_mm256_setzero_ps(), greatest));
         _mm_storeu_si128(at.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(values));
     }
 
