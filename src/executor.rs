@@ -15,6 +15,9 @@ pub use crate::gpu::{DEPTH, MOST_TOKENS};
 use serde::Serialize;
 use serde_json::Value;
 
+/// Bytes that the processor binds at once: no limit that a model meets.
+pub const CPU_BINDING_LIMIT: u64 = 1 << 40;
+
 /// A plan made ready on an executor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prepared(pub(crate) usize);
@@ -233,7 +236,7 @@ impl Executor {
     pub fn binding_limit(&self) -> u64 {
         match self {
             Executor::Gpu(gpu) => gpu.binding_limit(),
-            Executor::Cpu(_) => 1 << 40,
+            Executor::Cpu(_) => CPU_BINDING_LIMIT,
         }
     }
 

@@ -10,6 +10,8 @@ export interface Choice {
   reason: string;
   /** What the browser calls the adapter, where it tells. */
   adapterName?: string | undefined;
+  /** Bytes that the adapter binds at once, where it is taken. */
+  bindingLimit?: number;
 }
 
 /** What of WebGPU is used here; everything else is the core's. */
@@ -19,8 +21,12 @@ export interface Gpu {
 
 export interface GpuAdapter {
   isFallbackAdapter?: boolean;
+  limits?: { maxStorageBufferBindingSize: number; maxBufferSize: number };
   info?: { description: string; vendor: string; architecture: string; isFallbackAdapter?: boolean };
 }
+
+/** What of a load's options has a say. */
+export type Asked = Pick<EngineOptions, "device" | "activations">;
 
 /** Names under which a processor passes for a graphics card. Microsoft makes no other adapter than its rasteriser. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|^microsoft$/i;
@@ -30,7 +36,7 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|^
  * measured, so the processor's own path takes its place.
  * @throws OrielError `no-webgpu` where the GPU is asked for and there is none.
  */
-export async function choose(asked: EngineOptions, gpu: Gpu | undefined): Promise<Choice> {
+export async function choose(asked: Asked, gpu: Gpu | undefined): Promise<Choice> {
   if (asked.device === "cpu") return { device: "cpu", reason: "the processor was asked for" };
   const { activations } = asked;
   if (asked.device === "auto" && (activations === "int8" || activations === "int16")) {
@@ -43,11 +49,13 @@ export async function choose(asked: EngineOptions, gpu: Gpu | undefined): Promis
     return { device: "cpu", reason };
   }
   const adapterName = nameOf(adapter);
-  if (asked.device === "webgpu") return { device: "webgpu", reason: "WebGPU was asked for", adapterName };
+  const { maxStorageBufferBindingSize: most, maxBufferSize } = adapter.limits ?? {};
+  const limits = most && maxBufferSize ? { bindingLimit: Math.min(most, maxBufferSize) } : {};
+  if (asked.device === "webgpu") return { device: "webgpu", reason: "WebGPU was asked for", adapterName, ...limits };
   if (isSoftware(adapter)) {
     return { device: "cpu", reason: `the only adapter, ${adapterName ?? "without a name"}, is no GPU, but software` };
   }
-  return { device: "webgpu", reason: "the browser offers a GPU", adapterName };
+  return { device: "webgpu", reason: "the browser offers a GPU", adapterName, ...limits };
 }
 
 /** Why there is no adapter. */

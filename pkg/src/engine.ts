@@ -1,7 +1,7 @@
 // The core as the worker sees it: what the WebAssembly module gives, in types of our own, so that tests can stand in.
 
 import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./benchmark.js";
-import type { Choice } from "./device.js";
+import type { Asked, Choice } from "./device.js";
 import type { Instructions } from "./machine.js";
 import type { Message, SamplingOptions } from "./options.js";
 import type { Tuning } from "./tunings.js";
@@ -116,6 +116,33 @@ export interface EngineLoading {
   free(): void;
 }
 
+/** The heads of a model's files: what it would take. */
+export interface EngineHeads {
+  sideFile(name: string, bytes: Uint8Array): void;
+  wanted(): string[];
+  begin(name: string, length?: number): void;
+  /** Whether the head is whole: nothing more of the file is wanted. */
+  push(bytes: Uint8Array): boolean;
+  /** The file ended before its head did: throws. */
+  end(): void;
+  /** `limit`: bytes that the GPU binds at once, or that the processor has in all. Uses the heads up. */
+  survey(options: SurveyOptions, onProcessor: boolean, limit: number): Survey;
+  free(): void;
+}
+
+/** What decides how much a model takes. */
+export type SurveyOptions = Pick<EngineOptions, "precision" | "cache" | "context">;
+
+/** What a model would take. */
+export interface Survey {
+  /** Positions that room would be made for. */
+  context: number;
+  /** The most that fit, at most those that the model was trained for; 0 where the model itself does not fit. */
+  maxContext: number;
+  /** Weights, cache and activations, with that context. */
+  gpuBytes: number;
+}
+
 /** A loaded model. One call at a time. */
 export interface EngineModel {
   info(): ModelInfo;
@@ -139,6 +166,10 @@ export interface EngineModel {
 /** The module. */
 export interface Engine {
   open(options: EngineOptions): Promise<EngineLoading>;
+  /** For what a model would take, without one. */
+  heads(): EngineHeads;
+  /** Where a model would run. */
+  choose(asked: Asked): Promise<Choice>;
   /** Where the model runs that was opened. */
   choice(): Choice | undefined;
   /** Keeps what was measured, for later loads on this adapter. */

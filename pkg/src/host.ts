@@ -1,6 +1,7 @@
 // Requests -> the engine, one step at a time -> replies. What the worker runs; it knows nothing of workers.
 
 import type { BenchmarkSizes } from "./benchmark.js";
+import { checkModel } from "./checking.js";
 import type { Adapter, Engine, EngineModel, StartEngine } from "./engine.js";
 import { OrielError, aborted, toWire } from "./errors.js";
 import { loadModel } from "./loading.js";
@@ -62,6 +63,8 @@ export class Host {
     switch (call.name) {
       case "load":
         return this.#engineTurns.take(() => this.#load(call.id, call.takes, ending.abort.signal));
+      case "check":
+        return this.#engineTurns.take(() => this.#check(call.takes, ending.abort.signal));
       case "generate": {
         const { prompt, options } = call.takes;
         return this.#generationTurns.take(() => this.#generate(call.id, prompt, options, ending));
@@ -92,6 +95,11 @@ export class Host {
     const { device = "webgpu", reason: deviceReason = "" } = engine.choice() ?? {};
     const [wasmBytes, processorBytes] = [engine.memoryBytes(), engine.processorBytes()];
     return { ...info, adapter: this.#named(info.adapter), device, deviceReason, wasmBytes, processorBytes };
+  }
+
+  async #check({ wanted, options }: Calls["check"]["takes"], signal: AbortSignal): Promise<Gives> {
+    this.#engine ??= await this.#startEngine();
+    return checkModel(this.#engine, wanted, options, signal);
   }
 
   async #generate(id: number, prompt: string | Message[], options: SamplingOptions, ending: Ending): Promise<Gives> {

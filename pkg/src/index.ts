@@ -1,6 +1,8 @@
 // Oriel: language models in the browser window, on WebGPU or the processor. A source -> a model -> text as it comes.
 
 export { load } from "./load.js";
+export { check } from "./check.js";
+export type { Fit } from "./checking.js";
 export { OrielError } from "./errors.js";
 export type { OrielErrorCode } from "./errors.js";
 export type {
@@ -21,7 +23,7 @@ export type { Model } from "./model.js";
 export type { Session, SessionOptions } from "./session.js";
 export type { Run } from "./run.js";
 export type { Source, ModelParts, Part } from "./source.js";
-export type { GenerateOptions, SamplingOptions, LoadOptions, Message, Progress } from "./options.js";
+export type { CheckOptions, GenerateOptions, SamplingOptions, LoadOptions, Message, Progress } from "./options.js";
 export type { Adapter, Chunk, FinishReason, ModelInfo, Result, Timings, Usage } from "./engine.js";
 export type { LoadedInfo } from "./protocol.js";
 export type { KindTuning, Tuning } from "./tunings.js";

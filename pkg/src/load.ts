@@ -8,7 +8,7 @@ import { Model } from "./model.js";
 import { loadOptions, type LoadOptions } from "./options.js";
 import { wanted, type Source } from "./source.js";
 
-const HUB = "https://huggingface.co";
+export const HUB = "https://huggingface.co";
 
 /**
  * Loads a model. Its bytes go from the source through a worker to the GPU, or the processor's memory, piece
@@ -52,7 +52,7 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
 }
 
 /** Bundlers know this very expression and bring the worker's file along. */
-function startWorker(): WorkerLike {
+export function startWorker(): WorkerLike {
   try {
     return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "oriel" });
   } catch (cause) {

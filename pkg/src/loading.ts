@@ -50,7 +50,7 @@ export async function loadModel(
 }
 
 /** Frees, even an engine that has just failed and fails again at this. */
-function letGo(held: { free(): void }): void {
+export function letGo(held: { free(): void }): void {
   try {
     held.free();
   } catch {

@@ -183,7 +183,7 @@ export class Machine {
 }
 
 /** The instructions that are asked for, or the best that the browser has. */
-function chosen(asked: MachineOptions["instructions"]): Instructions {
+export function chosen(asked: MachineOptions["instructions"]): Instructions {
   const relaxed = WebAssembly.validate(RELAXED_DOT);
   if (asked === "relaxed" && !relaxed) throw new OrielError("unsupported", "this browser has no relaxed SIMD");
   if (!WebAssembly.validate(SIMD)) {

@@ -36,6 +36,12 @@ export interface LoadOptions {
   revision?: string | undefined;
 }
 
+/** How a model would be loaded, for `check`. */
+export type CheckOptions = Pick<
+  LoadOptions,
+  "signal" | "device" | "context" | "precision" | "cache" | "hub" | "revision"
+>;
+
 /** How far a load has come. Bytes are fetched and uploaded in turns, so both phases are reported in turns. */
 export interface Progress {
   /** What this report is about. */
@@ -131,6 +137,8 @@ const LOAD: Rules<LoadOptions> = {
   revision: text,
 };
 
+const CHECK: Rules<CheckOptions> = (({ onProgress, threads, activations, instructions, tuning, ...rules }) => rules)(LOAD);
+
 const SAMPLING: Rules<SamplingOptions> = {
   maxTokens: whole,
   temperature: number,
@@ -150,6 +158,11 @@ const GENERATE: Rules<GenerateOptions> = { ...SAMPLING, signal };
 /** The options of `load`, checked. */
 export function loadOptions(given: LoadOptions | undefined): LoadOptions {
   return checked("load", given, LOAD);
+}
+
+/** The options of `check`, checked. */
+export function checkOptions(given: CheckOptions | undefined): CheckOptions {
+  return checked("check", given, CHECK);
 }
 
 /** The options of `generate` and `send`, checked. */

@@ -1,6 +1,7 @@
 // What the page and the worker say to each other.
 
 import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./benchmark.js";
+import type { CheckedOptions, Fit } from "./checking.js";
 import type { Chunk, ModelInfo, EngineOptions, Result } from "./engine.js";
 import type { WireError } from "./errors.js";
 import type { Message, Progress, SamplingOptions } from "./options.js";
@@ -10,6 +11,8 @@ import type { Wanted } from "./source.js";
 export interface Calls {
   /** The one model of this worker. */
   load: { takes: { wanted: Wanted; options: EngineOptions }; gives: LoadedInfo };
+  /** Whether and how a model would run; needs none, and leaves none. */
+  check: { takes: { wanted: Wanted; options: CheckedOptions }; gives: Fit };
   /** Chunks come as messages of their own until it is done. */
   generate: { takes: { prompt: string | Message[]; options: SamplingOptions }; gives: Result };
   tokenize: { takes: { text: string }; gives: number[] };

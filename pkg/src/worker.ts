@@ -1,8 +1,8 @@
 // The worker: WebAssembly starts here, and requests from the page go to it.
 
-import start, { Loading } from "./wasm/oriel.js";
+import start, { Heads, Loading } from "./wasm/oriel.js";
 import { choose, type Choice, type Gpu } from "./device.js";
-import type { Engine, EngineLoading, EngineOptions } from "./engine.js";
+import type { Engine, EngineHeads, EngineLoading, EngineOptions } from "./engine.js";
 import { toOrielError } from "./errors.js";
 import { Host } from "./host.js";
 import { Machine } from "./machine.js";
@@ -21,13 +21,14 @@ const scope = globalThis as unknown as WorkerScope;
 async function startEngine(): Promise<Engine> {
   askForSubgroups();
   const { memory } = await start({ module_or_path: new URL("./wasm/oriel_bg.wasm", import.meta.url) });
+  const { gpu } = navigator as { gpu?: Gpu };
   let choice: Choice | undefined;
   let machine: Machine | undefined;
   return {
     async open(options) {
       const { precision, cache, activations, context, tuning } = options;
       const core = { precision, cache, activations, tuning, ...(context === undefined ? {} : { context }) };
-      choice = await choose(options, (navigator as { gpu?: Gpu }).gpu);
+      choice = await choose(options, gpu);
       if (choice.device === "webgpu") {
         const adapter = choice.adapterName;
         const kept = tuning === "auto" ? await keptTuning(adapter) : undefined;
@@ -44,6 +45,8 @@ async function startEngine(): Promise<Engine> {
       const forGpu = options.device === "auto" ? "start" : tuning;
       return openOnProcessor({ ...core, tuning: forGpu }, machine);
     },
+    heads: () => new Heads() as EngineHeads,
+    choose: (asked) => choose(asked, gpu),
     choice: () => choice,
     keep: (measured) => keepTuning(choice?.adapterName, measured),
     memoryBytes: () => memory.buffer.byteLength,

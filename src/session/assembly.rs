@@ -198,7 +198,7 @@ impl Bound {
     pub(super) const GPU: Bound = Bound(1 << 36);
 
     /// A few tenths of a second on a slow core.
-    const PROCESSOR: Bound = Bound(1 << 32);
+    pub(super) const PROCESSOR: Bound = Bound(1 << 32);
 
     /// What suits an executor.
     pub(super) fn of(executor: &Executor) -> Bound {

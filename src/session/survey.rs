@@ -1,11 +1,11 @@
 //! The heads of a model's files -> what it is and what it would take, without its weights and without a device.
 
-use super::LoadOptions;
 use super::assembly::{Assembly, Bound, FormatUse, tensor_bytes};
 use super::files::Found;
 use super::incoming::Incoming;
 use super::text::Text;
-use crate::kernels::{CACHE_TILE, CacheFormat};
+use super::{Device, LoadOptions};
+use crate::kernels::{CACHE_TILE, CacheFormat, attention};
 use crate::manifest::{Manifest, TensorEntry};
 use crate::models::ModelShape;
 use crate::plan::CacheShape;
@@ -119,7 +119,11 @@ impl Heads {
 impl Survey {
     fn new(manifest: &Manifest, options: LoadOptions, binding_limit: u64) -> Result<Survey> {
         let assembly = planned(manifest, options, binding_limit)?;
-        let plans = assembly.plans(Bound::GPU)?;
+        if options.device == Device::Gpu {
+            attention::check_head(assembly.cache())?;
+        }
+        let bound = if options.device == Device::Cpu { Bound::PROCESSOR } else { Bound::GPU };
+        let plans = assembly.plans(bound)?;
         let weight_bytes = assembly.catalogue.iter().map(|(_, layout)| layout.bytes()).sum();
         let half = assembly.cache_format().bytes(assembly.cache());
         let cache_bytes = 2 * u64::from(assembly.cache().layers) * half;
@@ -139,6 +143,23 @@ impl Survey {
             cache_bytes,
             gpu_bytes: weight_bytes + cache_bytes + plans.iter().map(tensor_bytes).sum::<u64>(),
         })
+    }
+
+    /// The greatest context with which the model takes at most `bytes` in all: cache and tables grow with it, by whole
+    /// tiles. 0 where not even the smallest fits.
+    pub fn context_within(&self, bytes: u64) -> u32 {
+        let constants = self.weight_bytes - self.formats.iter().map(|used| used.bytes).sum::<u64>();
+        let fixed = self.gpu_bytes - self.cache_bytes - constants;
+        let here = self.context.max(1);
+        let tile_bytes = self.cache_bytes / u64::from(here.div_ceil(CACHE_TILE));
+        let takes = |context: u32| {
+            let tables = constants.saturating_mul(context.into()).div_ceil(here.into());
+            let cache = tile_bytes.saturating_mul(context.div_ceil(CACHE_TILE).into());
+            fixed.saturating_add(tables).saturating_add(cache)
+        };
+        let tiles = (1..=self.shape.context.div_ceil(CACHE_TILE)).rev();
+        let mut contexts = tiles.map(|tiles| tiles.saturating_mul(CACHE_TILE).min(self.shape.context));
+        contexts.find(|context| takes(*context) <= bytes).unwrap_or(0)
     }
 }
 

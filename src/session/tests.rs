@@ -289,6 +289,10 @@ fn heads_tell_what_loading_does() {
     assert_eq!((&survey.architecture, survey.shape, &survey.formats), (&info.architecture, info.shape, &info.formats));
     assert_eq!((survey.context, survey.greatest_context), (96, 96));
     assert!(survey.gpu_bytes > survey.weight_bytes + survey.cache_bytes);
+    // 64 positions are a tile, 96 two.
+    let all = survey.gpu_bytes;
+    let within = [u64::MAX, all, all - 1, all - survey.cache_bytes / 2, survey.weight_bytes];
+    assert_eq!(within.map(|bytes| survey.context_within(bytes)), [96, 96, 64, 64, 0]);
     let tokens = heads.into_text().unwrap().prompt("the cat sat").unwrap();
     assert_eq!(tokens, llama(None).text().prompt("the cat sat").unwrap());
 }

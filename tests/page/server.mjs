@@ -33,13 +33,17 @@ const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-em
  * Starts a server. `/` is the page, `/models/` the demo model, `/blank.html` a page with nothing on it,
  * `/fault/KIND/...` the model with a fault, `/hub/` a hub with the repositories given as `{ "owner/name": folder }`.
  * The files whose paths `instead` names have its text; undefined is a file that is not there. `isolated` sends the
- * headers that threads need.
+ * headers that threads need. `sent` has the bytes of each answer that is over, given up or whole.
  */
 export async function serve({ hub = {}, workerPrelude = "", instead = {}, isolated = false } = {}) {
   const requests = [];
+  const sent = [];
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://x").pathname);
     requests.push(path);
+    const { socket } = request;
+    const before = socket.bytesWritten;
+    response.on("close", () => sent.push({ path, bytes: socket.bytesWritten - before }));
     for (const [name, value] of Object.entries(isolated ? ISOLATED : {})) response.setHeader(name, value);
     // A visitor who goes away in mid-download is no error.
     answer({ path, response, hub, workerPrelude, instead }).catch((error) => {
@@ -53,7 +57,7 @@ export async function serve({ hub = {}, workerPrelude = "", instead = {}, isolat
     server.closeAllConnections();
     server.close();
   };
-  return { address, requests, close };
+  return { address, requests, sent, close };
 }
 
 async function answer({ path, response, hub, workerPrelude, instead }) {

@@ -104,10 +104,14 @@ fn types() -> Result<()> {
 /// One browser at a time: a software GPU takes every core.
 fn page() -> Result<()> {
     build::run_all()?;
+    // What the page says of a model is compared with what the command says.
+    run(cargo().args(["build", "--workspace"]))?;
+    let command = std::env::current_exe()?.with_file_name(format!("oriel{}", std::env::consts::EXE_SUFFIX));
     let model = model::bring()?;
     let browser = browser::bring()?;
     let mut node = node::bring()?;
     node.env("ORIEL_BROWSER", browser).env("ORIEL_FIREFOX", firefox::bring()?).env("ORIEL_MODEL", model);
+    node.env("ORIEL_COMMAND", command);
     run(node.args(["--test", "--test-concurrency=1"]).args(scripts()?))
 }
 

@@ -1,0 +1,101 @@
+// A check in a real browser: what it says of a model is what the command and a load say, and it reads no weights.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { statSync } from "node:fs";
+import test, { after } from "node:test";
+import { fileURLToPath } from "node:url";
+import { start } from "./browser.mjs";
+import { modelFile } from "./server.mjs";
+
+/** The demo model's head, vocabulary and all, takes 1.8 MB; the server is a little ahead of who listens. */
+const MOST_READ = 8 * 2 ** 20;
+
+const hub = { "tiny/llama": fileURLToPath(new URL("../golden/llama", import.meta.url)) };
+const { server, open } = await start(after, { hub });
+const page = await open("blank.html");
+await page.evaluate(async (address) => {
+  const { check, load } = await import("/oriel/index.js");
+  const fault = (promise) => promise.then(JSON.stringify, ({ name, code }) => `${name} ${code}`);
+  Object.assign(globalThis, { check, load, fault, hub: `${address}hub` });
+}, server.address);
+
+/** What `oriel inspect` says. */
+function inspect(model, ...options) {
+  const command = process.env.ORIEL_COMMAND;
+  if (!command) throw new Error("ORIEL_COMMAND names no command; `cargo xtask test page` sets it");
+  return JSON.parse(execFileSync(command, ["inspect", "--model", model, "--json", ...options], { maxBuffer: 1 << 26 }));
+}
+
+test("a model on a server: the sizes that the command names, on either device, without its weights", async () => {
+  const [gpu, short, own] = await page.evaluate(async () => [
+    await check("/fault/slow/demo.gguf", { device: "webgpu" }),
+    await check("/fault/slow/demo.gguf", { device: "webgpu", context: 300, cache: "f32" }),
+    await check("/fault/slow/demo.gguf"),
+  ]);
+  const { size } = statSync(modelFile());
+  const said = inspect(modelFile());
+  assert.deepEqual(gpu, {
+    ...{ status: "downloadable", downloadBytes: size, gpuBytes: said.gpu_bytes, maxContext: said.greatest_context },
+    ...{ device: "webgpu", deviceReason: "WebGPU was asked for", reasons: ["on the GPU: WebGPU was asked for"] },
+  });
+  assert.equal(short.gpuBytes, inspect(modelFile(), "--context", "300", "--cache", "f32").gpu_bytes);
+  // SwiftShader is no GPU.
+  assert.deepEqual([own.status, own.device, own.maxContext], ["downloadable", "cpu", said.greatest_context]);
+  assert.match(own.deviceReason, /software$/);
+  assert.ok(Math.abs(own.gpuBytes / said.gpu_bytes - 1) < 0.1, `${own.gpuBytes} bytes on the processor`);
+
+  let sent = [];
+  for (let wait = 0; sent.length < 3 && wait < 50; wait++) {
+    await new Promise((done) => setTimeout(done, 100));
+    sent = server.sent.filter(({ path }) => path.startsWith("/fault/slow/")).map(({ bytes }) => bytes);
+  }
+  assert.equal(sent.length, 3, "a download still goes on");
+  assert.ok(sent.every((bytes) => bytes > 2 ** 20 && bytes < MOST_READ), `${sent} bytes were sent`);
+});
+
+test("a checkpoint on a hub: device and context as a load has them", async () => {
+  for (const device of ["webgpu", "cpu"]) {
+    const { fit, info } = await page.evaluate(async (device) => {
+      const fit = await check("hf:tiny/llama", { hub, device });
+      const model = await load("hf:tiny/llama", { hub, device, tuning: "start" });
+      await model.dispose();
+      return { fit, info: model.info };
+    }, device);
+    assert.deepEqual([fit.status, fit.device, fit.maxContext], ["downloadable", info.device, info.trainedContext]);
+    assert.ok(fit.downloadBytes > 0 && fit.gpuBytes > 0);
+  }
+});
+
+test("a file that is here is ready", async () => {
+  const fit = await page.evaluate(async () => {
+    const blob = await (await fetch("/models/demo.gguf")).blob();
+    return check(new File([blob], "demo.gguf"), { device: "webgpu" });
+  });
+  assert.deepEqual([fit.status, fit.downloadBytes], ["ready", 0]);
+});
+
+test("what can't run is unavailable, for a reason; what can't be read throws", async () => {
+  const refused = await page.evaluate(() =>
+    Promise.all(["tensor", "quantisation", "wrong", "truncated"].map((kind) => check(`/fault/${kind}/m.gguf`))),
+  );
+  const reasons = [/blk\.3\.attn_q/, /blk\.3\.attn_q\.weight.*iq4_nl/i, /^m\.gguf: .*GGUF/, /^m\.gguf: /];
+  for (const [place, { status, gpuBytes, maxContext, reasons: said }] of refused.entries()) {
+    assert.deepEqual([status, gpuBytes, maxContext], ["unavailable", null, null]);
+    assert.match(said[0], reasons[place]);
+  }
+  const thrown = await page.evaluate(() => {
+    const given = new AbortController();
+    setTimeout(() => given.abort(), 20);
+    return Promise.all([
+      fault(check("/fault/absent/m.gguf")),
+      fault(check("/fault/page/m.gguf")),
+      fault(check("http://127.0.0.1:9/m.gguf")),
+      fault(check("/models/demo.gguf", { context: 1e6 })),
+      fault(check("/models/demo.gguf", { threads: 2 })),
+      fault(check("/fault/slow/m.gguf", { signal: given.signal })),
+    ]);
+  });
+  const codes = ["not-found", "not-a-model", "network", "option", "option"].map((code) => `OrielError ${code}`);
+  assert.deepEqual(thrown, [...codes, "AbortError aborted"]);
+});
