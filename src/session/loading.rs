@@ -177,6 +177,7 @@ impl Loading {
         assembly.fill_constants(&mut self.executor)?;
         self.executor.settle().await?;
         let mut model = Model::new(self.executor, (assembly, text), passes, self.notice);
+        model.learn_latency().await?;
         if self.measures {
             model.measure(Some(TUNING_S)).await?;
         }
