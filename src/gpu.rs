@@ -62,11 +62,13 @@ struct Cache {
 }
 
 impl Gpu {
-    /// Opens the adapter, with the kernels that the options name or those that adapters of its kind begin with.
+    /// Opens the adapter, with the kernels that the options name or those that adapters of its kind begin with. Kernels that
+    /// it can't run are refused.
     pub async fn open(options: GpuOptions) -> Result<Gpu> {
         let (forced, device) = (options.tuning.clone(), Device::open(options).await?);
         let pipelines = Pipelines::new(&device);
         let tuning = forced.unwrap_or_else(|| Tuning::start(device.vendor()));
+        tuning.check(device.features())?;
         let (weights, prepared, tokens) = (Vec::new(), Vec::new(), device.storage("tokens", MOST_ROWS * 4));
         Ok(Gpu { device, pipelines, tuning, weights, cache: None, tokens, choosing: None, prepared })
     }

@@ -1,5 +1,6 @@
 //! Models whose kernels were measured at load: they answer as the golden values say, and what was measured is used again.
 
+use oriel::kernels::tuning::Measured;
 use oriel::session::{Device, GenerateOptions, LoadOptions, Loading, Model, Tune};
 use oriel::weights::Precision;
 use oriel::{Error, Result};
@@ -13,11 +14,15 @@ fn read(name: &str) -> Vec<u8> {
 }
 
 fn load(name: &str, device: Device, tune: &Tune) -> Result<Model> {
+    load_bytes(name, &read(name), device, tune)
+}
+
+fn load_bytes(name: &str, bytes: &[u8], device: Device, tune: &Tune) -> Result<Model> {
     let mut loading =
         block_on(Loading::new(LoadOptions { device, precision: Precision::F32, ..LoadOptions::default() }))?;
     loading.tune(tune)?;
     loading.begin(name, None)?;
-    loading.push(&read(name))?;
+    loading.push(bytes)?;
     loading.end()?;
     block_on(loading.finish())
 }
@@ -66,6 +71,38 @@ fn a_model_that_measures_everything_goes_on_as_before() {
     let tuned = block_on(model.tune()).expect("it measures").to_vec();
     assert!(tuned.iter().all(|measured| measured.ways.len() > 1 && measured.ways[0].us.is_some()), "{tuned:?}");
     assert_eq!(greedy(&mut model, &prompt, expected.len()), expected);
+}
+
+/// A small Llama that says it has so many positions: none of its weights depends on it.
+fn llama_of(context: u32) -> Vec<u8> {
+    let (mut bytes, key) = (read("llama.gguf"), b"llama.context_length");
+    let at = bytes.windows(key.len()).position(|window| window == key).expect("the key") + key.len();
+    let value = at + size_of::<u32>()..at + 2 * size_of::<u32>();
+    assert_eq!((&bytes[at..value.start], &bytes[value.clone()]), (&[4, 0, 0, 0][..], &[96, 0, 0, 0][..]));
+    bytes[value].copy_from_slice(&context.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn what_the_context_is_too_short_for_is_not_measured_until_there_is_room() {
+    let kinds = |tuned: &[Measured]| {
+        let mut kinds: Vec<_> = tuned.iter().map(|measured| measured.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    };
+    let (prompt, expected) = golden("llama.json");
+    for (context, measured) in [
+        (48, &["matvec"][..]),
+        (511, &["matmul", "matvec"]),
+        (512, &["attention", "attention_decode", "matmul", "matvec"]),
+    ] {
+        let bytes = llama_of(context);
+        let mut model = load_bytes("llama.gguf", &bytes, Device::Gpu, &Tune::Start).expect("it loads");
+        assert_eq!(kinds(block_on(model.tune()).expect("it measures")), measured, "{context} positions");
+        let room = expected.len().min(context as usize - prompt.len());
+        assert_eq!(greedy(&mut model, &prompt, room), expected[..room], "{context} positions");
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Prepared plans -> for every kind of step and shape in them the fastest of the ways to carry it out here, by timing each
 //! over the model's own weights.
 //!
-//! A way is timed by many dispatches in one pass, over the weights of several layers in turn, so that neither a browser's
-//! coarse clock nor a cache decides. What counts and who wins is [`Race`]'s to say.
+//! A way is timed by many dispatches in one pass, so that a browser's coarse clock does not decide, and over the weights of
+//! several layers in turn, so that a cache which holds fewer of them helps less than it would with one. What counts and who
+//! wins is [`Race`]'s to say.
 
 use super::Gpu;
 use super::device::Buffer;
@@ -28,7 +29,10 @@ const LAYERS: usize = 8;
 /// Where an empty submit takes longer to be heard of, nothing can be measured in time.
 const DEAF_S: f64 = 0.02;
 
-/// Positions in the cache when attention is timed.
+/// Rows of a prompt that are timed, whatever the plan has room for.
+const ROWS: u32 = 64;
+
+/// Positions in the cache when attention is timed, with the rows that are timed.
 const POSITIONS: u32 = 512;
 
 /// A subject, and where it stands.
@@ -38,12 +42,16 @@ struct Contest {
     plan: usize,
     /// Steps of the plan, and a part of each.
     parts: Vec<(usize, usize)>,
+    /// The run that is timed.
+    live: Live,
     start: &'static str,
 }
 
 /// A way, ready to be timed.
 struct Entrant {
     ready: Vec<Ready>,
+    /// Units of a pass that is timed.
+    units: usize,
     /// Dispatches of one part of a step.
     unit: usize,
     _buffers: [Buffer; 3],
@@ -77,35 +85,44 @@ impl Gpu {
 
     /// Times the ways to carry out each subject of the plans that was not chosen for yet, takes the best, and prepares the
     /// plans anew. After `budget_s` seconds what is left does as its nearest neighbour. Without a budget everything is
-    /// timed, and to the end. Nothing of use is left in the cache.
+    /// timed, and to the end. What the plans have too little room for stays as it is. Nothing of use is left in the cache.
     pub async fn tune(&mut self, catalogue: &Catalogue, budget_s: Option<f64>) -> Result<Vec<Measured>> {
         self.device.check()?;
         let mut contests = self.contests(catalogue);
         if budget_s.is_some() {
             contests.retain(|contest| self.tuning.chosen(&contest.subject).is_none());
         }
-        if contests.is_empty() {
+        if contests.is_empty() || budget_s.is_some() && self.is_deaf().await? {
             return Ok(Vec::new());
         }
         let plans = std::mem::take(&mut self.prepared);
         let measured = self.hold(&plans, catalogue, contests, budget_s).await;
-        let anew: Result<Vec<_>> = plans.iter().map(|lowered| self.lower(&lowered.plan, catalogue)).collect();
-        self.prepared = anew?;
+        self.prepared = match &measured {
+            Ok(all) if all.iter().all(|measured| measured.chosen == measured.start) => plans,
+            _ => plans.iter().map(|lowered| self.lower(&lowered.plan, catalogue)).collect::<Result<_>>()?,
+        };
         self.clear_cache();
         self.device.settle().await?;
         measured
     }
 
-    /// Every subject of the plans once.
+    /// Whether it takes too long to hear of the device. It is asked twice, as anything may delay a single answer.
+    async fn is_deaf(&self) -> Result<bool> {
+        let prober = Prober::with(&self.device, 0.0);
+        Ok(prober.pass(|_| ()).await? > DEAF_S && prober.pass(|_| ()).await? > DEAF_S)
+    }
+
+    /// Every subject of the plans once, if there is room for the run that is timed.
     fn contests(&self, catalogue: &Catalogue) -> Vec<Contest> {
         let mut contests: Vec<Contest> = Vec::new();
         for (plan, lowered) in self.prepared.iter().enumerate() {
             for (step, recorded) in lowered.plan.steps.iter().enumerate() {
                 for (part, subject) in Subject::of(&lowered.plan, catalogue, recorded).into_iter().enumerate() {
                     let start = self.tuning.taken(&lowered.plan, catalogue, recorded, part);
+                    let start = start.zip(live(&lowered.plan, subject.kind));
                     match (contests.iter_mut().find(|contest| contest.subject == subject), start) {
-                        (None, Some(start)) => {
-                            contests.push(Contest { subject, plan, parts: vec![(step, part)], start });
+                        (None, Some((start, live))) => {
+                            contests.push(Contest { subject, plan, parts: vec![(step, part)], live, start });
                         }
                         (Some(contest), _) if contest.plan == plan && contest.parts.len() < LAYERS => {
                             contest.parts.push((step, part));
@@ -129,9 +146,6 @@ impl Gpu {
         let begun = Instant::now();
         let time_left = || budget_s.is_none_or(|budget| begun.elapsed().as_secs_f64() < budget);
         let empty_s = Prober::new(&self.device).await?.empty_s;
-        if budget_s.is_some() && empty_s > DEAF_S {
-            return Ok(Vec::new());
-        }
         let (mut far, mut all): (Vec<(Kind, &str)>, Vec<Measured>) = (Vec::new(), Vec::new());
         let mut known: Vec<(Subject, &'static str)> = Vec::new();
         for contest in contests {
@@ -169,30 +183,33 @@ impl Gpu {
         (race, empty_s): (&mut Race, f64),
         time_left: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let live = live(&lowered.plan)?;
+        let live = contest.live;
         lowered.write_live(&self.device, std::iter::once(live));
         let (mut entrants, mut units) = (Vec::new(), 1);
         for (way, name) in names.iter().enumerate() {
             // Compiling takes most of the time there is where compilers are slow.
             let entrant = if way > 0 && !time_left() { None } else { self.enter(lowered, catalogue, contest, name)? };
-            let Some((entrant, alone)) = self.warm(lowered, live, entrant, empty_s).await? else {
+            let Some((mut entrant, alone)) = self.warm(lowered, live, entrant, empty_s).await? else {
                 race.fails(way);
                 entrants.push(None);
                 continue;
             };
             if race.best().is_infinite() {
-                let (enough, seconds) = self.worth(lowered, live, &entrant, (alone, empty_s)).await?;
-                units = enough;
+                let seconds = self.worth(lowered, live, &mut entrant, (alone, empty_s)).await?;
+                units = entrant.units;
                 race.took(way, seconds);
-            } else if alone > FAR * race.best() && alone > WORTH_S {
-                let again = self.time(lowered, live, (&entrant, 1), empty_s).await?;
-                race.took(way, alone.min(again));
+            } else {
+                entrant.units = units;
+                let seconds = self.slow(lowered, live, &mut entrant, (alone, race.best(), empty_s)).await?;
+                seconds.into_iter().for_each(|seconds| race.took(way, seconds));
             }
             entrants.push(Some(entrant));
         }
-        while let Some(way) = race.next() {
+        while time_left()
+            && let Some(way) = race.next()
+        {
             let Some(entrant) = &entrants[way] else { break };
-            let seconds = self.time(lowered, live, (entrant, units), empty_s).await?;
+            let seconds = self.time(lowered, live, (entrant, entrant.units), empty_s).await?;
             race.took(way, seconds);
         }
         Ok(())
@@ -214,7 +231,7 @@ impl Gpu {
         let scopes = [inner, outer];
         let Ok((ready, buffers)) = made else { return Ok(None) };
         let unit = ready.len() / contest.parts.len();
-        Ok(Some(Trial { entrant: Entrant { ready, unit, _buffers: buffers }, scopes }))
+        Ok(Some(Trial { entrant: Entrant { ready, units: 1, unit, _buffers: buffers }, scopes }))
     }
 
     /// Runs a way for the first time, which may compile it, and says what that took; none where the device refuses it.
@@ -225,20 +242,23 @@ impl Gpu {
         trial: Option<Trial>,
         empty_s: f64,
     ) -> Result<Option<(Entrant, f64)>> {
-        let Some(Trial { entrant, scopes: [inner, outer] }) = trial else { return Ok(None) };
-        let first = self.time(lowered, live, (&entrant, 1), empty_s).await?;
+        let Some(Trial { entrant, scopes }) = trial else { return Ok(None) };
+        // An error may not keep the scopes from being popped in order.
+        let first = self.time(lowered, live, (&entrant, 1), empty_s).await;
+        let [inner, outer] = scopes;
         let refused = [inner.pop().await, outer.pop().await];
+        let first = first?;
         Ok(refused.iter().all(Option::is_none).then_some((entrant, first)))
     }
 
-    /// How many units of a way are worth timing, and what one takes.
+    /// Finds how many units of a way are worth timing, and says what one takes.
     async fn worth(
         &self,
         lowered: &Lowered,
         live: Live,
-        entrant: &Entrant,
+        entrant: &mut Entrant,
         (first, empty_s): (f64, f64),
-    ) -> Result<(usize, f64)> {
+    ) -> Result<f64> {
         let alone = first.min(self.time(lowered, live, (entrant, 1), empty_s).await?);
         let more = |each: f64| (1.5 * WORTH_S / each.max(1e-9)).ceil() as usize;
         let (mut units, mut each) = (1, alone);
@@ -246,7 +266,34 @@ impl Gpu {
             units = more(each).clamp(2 * units, 16 * units).min(MOST_UNITS);
             each = self.time(lowered, live, (entrant, units), empty_s).await?;
         }
-        Ok((units, each))
+        entrant.units = units;
+        Ok(each)
+    }
+
+    /// Finds fewer units for a way that is far behind, which would take long with those of a fast one, and says what one
+    /// takes; none where it is not so far behind, once it is compiled.
+    async fn slow(
+        &self,
+        lowered: &Lowered,
+        live: Live,
+        entrant: &mut Entrant,
+        (first, best, empty_s): (f64, f64, f64),
+    ) -> Result<Option<f64>> {
+        if first <= FAR * best {
+            return Ok(None);
+        }
+        let alone = first.min(self.time(lowered, live, (entrant, 1), empty_s).await?);
+        if alone <= FAR * best {
+            return Ok(None);
+        }
+        let units = ((WORTH_S / alone).ceil() as usize).min(entrant.units);
+        let each = self.time(lowered, live, (entrant, units), empty_s).await?;
+        // What a coarse clock makes of few units must not win.
+        if each <= FAR * best {
+            return Ok(None);
+        }
+        entrant.units = units;
+        Ok(Some(each))
     }
 
     /// Seconds that a unit takes, of so many in a pass.
@@ -282,8 +329,14 @@ struct Trial {
     scopes: [wgpu::ErrorScopeGuard; 2],
 }
 
-/// The run that is timed: all rows of the plan, after some positions.
-fn live(plan: &Plan) -> Result<Live> {
-    let rows = plan.rows.min(plan.cache.context);
-    plan.live(rows as usize, POSITIONS.min(plan.cache.context) - rows)
+/// The run by which a kind of step is timed: the same for every model and context, as what is found is kept for others.
+/// None where the plan has no room for it.
+fn live(plan: &Plan, kind: Kind) -> Option<Live> {
+    let (rows, position) = match kind {
+        Kind::Matvec => (1, 0),
+        Kind::Matmul => (ROWS, 0),
+        Kind::AttentionDecode => (1, POSITIONS - 1),
+        Kind::Attention => (ROWS, POSITIONS - ROWS),
+    };
+    plan.live(rows as usize, position).ok()
 }

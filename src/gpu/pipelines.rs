@@ -65,6 +65,8 @@ impl Pipelines {
     ) -> wgpu::ComputePipeline {
         let constants = dispatch.constants.iter().map(|(name, value)| (*name, value.to_bits())).collect();
         let Kernel { name, subgroups, workgroup, .. } = *dispatch.kernel;
+        // It says nothing of a kernel that has nothing to do with the cache.
+        let cache = if dispatch.kernel.has_cache() { cache } else { CacheFormat::F32 };
         let key = (name, subgroups, workgroup, format, cache, constants);
         if let Some(pipeline) = self.made.get(&key) {
             return pipeline.clone();

@@ -53,12 +53,6 @@ pub fn lower(gpu: &mut Gpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
     let cache = gpu.cache_format();
     for (step, recorded) in plan.steps.iter().enumerate() {
         let lowered = kernels::lower(plan, catalogue, recorded, &gpu.tuning, cache)?;
-        if let Some(dispatch) =
-            lowered.iter().find(|dispatch| dispatch.kernel.subgroups && !gpu.device.features().subgroups)
-        {
-            let message = format!("tuning: {} by subgroups, which this adapter does not offer", dispatch.kernel.name);
-            return Err(Error::Unsupported(message));
-        }
         dispatches.extend(lowered.into_iter().map(|dispatch| (step, dispatch)));
     }
     let device = &gpu.device;

@@ -148,6 +148,11 @@ impl Kernel {
         self.imports().any(|name| name == "weights")
     }
 
+    /// Whether the kernel reads or writes the cache in any format.
+    pub fn has_cache(&self) -> bool {
+        self.imports().any(|name| name == "cache")
+    }
+
     /// Whether the kernel counts its workgroups over x and y together: [`Grid`] folds what is too many for x alone.
     fn folds(&self) -> bool {
         self.says("num_workgroups")

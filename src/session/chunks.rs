@@ -4,6 +4,7 @@
 //! that is under way, a page that draws on the same GPU waits for it too, and a driver may take a device for dead that is
 //! silent for long. So a chunk is to take about [`GOAL`], as far as [`LEAST_ROWS`] allow.
 
+use crate::kernels::matmul_few::FEW_ROWS;
 use web_time::{Duration, Instant};
 
 /// What a chunk should take: long beside a submit and the wait for it, short for whoever waits.
@@ -17,6 +18,8 @@ pub(super) const LEAST_ROWS: u32 = 16;
 pub(super) struct Chunks {
     rows: u32,
     most: u32,
+    /// What it takes to hear of a device that had nothing to do.
+    latency: Duration,
     /// The chunk under way, and when it was begun.
     begun: Option<(u32, Instant)>,
 }
@@ -24,12 +27,23 @@ pub(super) struct Chunks {
 impl Chunks {
     /// Begins with chunks of `rows`, of `most` at most.
     pub(super) fn new(rows: u32, most: u32) -> Chunks {
-        Chunks { rows: rows.min(most), most, begun: None }
+        Chunks { rows: rows.min(most), most, latency: Duration::ZERO, begun: None }
     }
 
-    /// Rows that the next chunk takes.
-    pub(super) fn rows(&self) -> u32 {
-        self.rows
+    /// Waiting for a device that had nothing to do took so long: a browser may tell of what has ended only now and then,
+    /// and that is no fault of the chunk's.
+    pub(super) fn heard_after(&mut self, latency: Duration) {
+        self.latency = latency.min(GOAL);
+    }
+
+    /// Rows that the next chunk takes, of so many that are left. What it leaves for a last chunk is more than
+    /// [`FEW_ROWS`]: those would go through another kernel, and what comes out would depend on how quick the device is.
+    pub(super) fn of(&self, left: usize) -> usize {
+        let rows = left.min(self.rows as usize);
+        match left - rows {
+            tail if (1..=FEW_ROWS as usize).contains(&tail) => left.saturating_sub(FEW_ROWS as usize + 1).max(1),
+            _ => rows,
+        }
     }
 
     /// A chunk of `rows` is about to be submitted.
@@ -46,6 +60,7 @@ impl Chunks {
 
     /// Takes what a chunk took into account: twice as many rows at most, or half, as a single time may mislead.
     fn took(&mut self, rows: u32, time: Duration) {
+        let time = time.saturating_sub(self.latency);
         let fitting = f64::from(rows) * (GOAL.as_secs_f64() / time.as_secs_f64().max(1e-6));
         let fitting = fitting.clamp(f64::from(rows / 2), f64::from(rows * 2)) as u32;
         self.rows = (fitting / LEAST_ROWS * LEAST_ROWS).max(LEAST_ROWS).min(self.most);
@@ -58,9 +73,12 @@ mod tests {
 
     /// The chunks of a prompt on a device that takes `fixed_ms` for each and `row_ms` more for a row.
     fn sizes(fixed_ms: f64, row_ms: f64) -> Vec<u32> {
-        let mut chunks = Chunks::new(64, 256);
+        sizes_from(Chunks::new(64, 256), fixed_ms, row_ms)
+    }
+
+    fn sizes_from(mut chunks: Chunks, fixed_ms: f64, row_ms: f64) -> Vec<u32> {
         let size = |_| {
-            let rows = chunks.rows();
+            let rows = chunks.rows;
             chunks.took(rows, Duration::from_secs_f64((fixed_ms + row_ms * f64::from(rows)) / 1e3));
             rows
         };
@@ -75,11 +93,46 @@ mod tests {
     }
 
     #[test]
+    fn what_it_takes_to_hear_of_the_device_is_not_the_chunks() {
+        let heard_after = |ms| {
+            let mut chunks = Chunks::new(64, 256);
+            chunks.heard_after(Duration::from_millis(ms));
+            chunks
+        };
+        assert_eq!(sizes_from(heard_after(0), 100.0, 0.1), [64, 48, 32, 16, 16, 16], "as if the device were slow");
+        assert_eq!(sizes_from(heard_after(100), 100.0, 0.1), [64, 128, 256, 256, 256, 256]);
+        assert_eq!(sizes_from(heard_after(100), 100.0, 1.0), [64, 96, 96, 96, 96, 96]);
+        // A busy moment while the latency was taken does not make chunks long without end.
+        assert_eq!(sizes_from(heard_after(5000), 0.0, 2.0), [64, 128, 80, 128, 80, 128]);
+    }
+
+    #[test]
+    fn no_last_chunk_is_so_short_that_another_kernel_takes_it() {
+        let split = |rows, mut left| {
+            let chunks = Chunks::new(rows, 256);
+            let mut sizes = Vec::new();
+            while left > 0 {
+                sizes.push(chunks.of(left));
+                left -= sizes[sizes.len() - 1];
+            }
+            sizes
+        };
+        assert_eq!((split(64, 5), split(64, 64), split(64, 73)), (vec![5], vec![64], vec![64, 9]));
+        assert_eq!((split(64, 65), split(64, 72), split(64, 136)), (vec![56, 9], vec![63, 9], vec![64, 63, 9]));
+        assert_eq!((split(16, 33), split(4, 6)), (vec![16, 8, 9], vec![1, 1, 4]));
+        for (rows, left) in (16..40).flat_map(|rows| (20..200).map(move |left| (rows, left))) {
+            let sizes = split(rows, left);
+            assert_eq!(sizes.iter().sum::<usize>(), left);
+            assert!(sizes[sizes.len() - 1] > FEW_ROWS as usize, "{left} by {rows}: {sizes:?}");
+        }
+    }
+
+    #[test]
     fn what_was_not_begun_says_nothing_and_room_is_kept_to() {
         let mut chunks = Chunks::new(64, 40);
         chunks.end();
-        assert_eq!(chunks.rows(), 40);
+        assert_eq!(chunks.rows, 40);
         chunks.took(40, Duration::ZERO);
-        assert_eq!(chunks.rows(), 40);
+        assert_eq!(chunks.rows, 40);
     }
 }

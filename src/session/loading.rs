@@ -180,6 +180,7 @@ impl Loading {
         self.executor.weights_are_whole()?;
         self.executor.settle().await?;
         let mut model = Model::new(self.executor, (assembly, text), passes, self.notice);
+        model.learn_latency().await?;
         if self.measures {
             model.measure(Some(TUNING_S)).await?;
         }

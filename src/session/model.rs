@@ -13,6 +13,7 @@ use crate::sampler::{Chosen, Options};
 use crate::{Error, Result};
 use serde_json::Value;
 use std::collections::VecDeque;
+use web_time::Instant;
 
 /// A model on a device, ready to run. Dropping it frees what it holds there.
 ///
@@ -208,9 +209,8 @@ impl Model {
     pub(super) fn advance(&mut self, tokens: &[u32]) -> Result<usize> {
         let start = self.reusable(tokens);
         let left = tokens.len() - start;
-        let chunk = (self.passes.prompt, self.chunks.rows() as usize);
-        let (pass, most) = if left == 1 { (self.passes.decode, 1) } else { chunk };
-        let rows = left.min(most);
+        let rows = self.chunks.of(left);
+        let pass = if left == 1 { self.passes.decode } else { self.passes.prompt };
         let readback = if rows == left { Readback::Choice } else { Readback::Nothing };
         if rows < left {
             self.chunks.begin(rows as u32);
@@ -309,6 +309,14 @@ impl Model {
     pub(super) async fn settle(&mut self) -> Result<()> {
         self.executor.settle().await?;
         self.chunks.end();
+        Ok(())
+    }
+
+    /// Learns how long it takes to hear of a device that has nothing to do.
+    pub(super) async fn learn_latency(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        self.executor.settle().await?;
+        self.chunks.heard_after(begun.elapsed());
         Ok(())
     }
 

@@ -52,6 +52,30 @@ fn a_load_measures_once_and_keeps_what_it_found() {
 }
 
 #[test]
+fn what_other_models_measured_is_kept_beside_what_is_measured_now() {
+    let (model, cache) = (golden("llama.gguf"), cache("tuning-beside"));
+    let tune = || crate::oriel_with_cache(&["tune", "--model", &model, "--json"], &cache).json()["tuning"].clone();
+    let first = tune();
+    let files = kept(&cache);
+    let mut other = first.clone();
+    other["matvec"]["shapes"] = json!({ "q8 4096x4096": "32" });
+    std::fs::write(&files[0], other.to_string()).expect("it can be written");
+    let shapes = |tuning: &Value| tuning["matvec"]["shapes"].as_object().expect("shapes").len();
+    let measured = shapes(&tune());
+    let read =
+        || -> Value { serde_json::from_slice(&std::fs::read(&files[0]).expect("it was written")).expect("JSON") };
+    assert_eq!(read()["matvec"]["shapes"]["q8 4096x4096"], "32");
+    assert_eq!(shapes(&read()), measured + 1);
+
+    // What is not understood goes.
+    other["matvec"]["shapes"] = json!({ "q8 4096x4096": "33" });
+    std::fs::write(&files[0], other.to_string()).expect("it can be written");
+    assert_eq!(read()["matvec"]["shapes"]["q8 4096x4096"], "33");
+    tune();
+    assert_eq!(shapes(&read()), measured);
+}
+
+#[test]
 fn everything_is_measured_shown_and_handed_out() {
     let (model, cache, out) = (golden("llama.gguf"), cache("tuning-all"), scratch("tuning.json"));
     let out = out.display().to_string();
@@ -64,7 +88,7 @@ fn everything_is_measured_shown_and_handed_out() {
         assert!(ways.len() > 1 && ways.iter().any(|way| way["name"] == measured["chosen"]), "{measured}");
     }
     let page = crate::oriel_with_cache(&["tune", "--model", &model, "--tuning", "start"], &cache).text();
-    assert!(page.contains("matvec") && page.contains("attention_decode") && page.contains('*'), "{page}");
+    assert!(page.contains("matvec") && page.contains("matmul") && page.contains('*'), "{page}");
 
     let forced = ["bench", "--model", &model, "--device", "gpu", "--prompt-tokens", "4", "--new-tokens", "2", "--json"];
     let report = oriel(&[&forced[..], &["--tuning", &out]].concat()).json();

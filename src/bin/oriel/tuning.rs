@@ -5,7 +5,7 @@ use crate::arguments::{Tune as Arguments, TuningFrom};
 use crate::{load, output};
 use oriel::executor::AdapterInfo;
 use oriel::kernels::Tuning;
-use oriel::kernels::tuning::{Kind, Measured, VERSION};
+use oriel::kernels::tuning::{Kind, Measured, VERSION, is_of};
 use oriel::session::{Loading, Model, Tune};
 use oriel::{Error, Result};
 use pollster::block_on;
@@ -34,14 +34,23 @@ pub fn begin(loading: &mut Loading, from: &TuningFrom) -> Result<()> {
     }
 }
 
-/// Keeps what a load has measured.
+/// Keeps what a load has measured, beside what was measured over other models' shapes.
 pub fn keep(model: &Model, from: &TuningFrom) {
     let (adapter, tuning) = (model.info().adapter, model.tuning());
     let (TuningFrom::Auto, Some(tuning), false) = (from, tuning, model.tuned().is_empty()) else { return };
     let Some(path) = place(&adapter) else { return };
+    let kept = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let tuning = kept.and_then(|kept| over(&kept, &tuning, &adapter.id())).unwrap_or(tuning);
     if let Err(error) = write(&path, &tuning) {
         output::note(&format!("note: what was measured is not kept: {error}"));
     }
+}
+
+/// A tuning with the shapes of a kept one that it says nothing of; none where that is damaged, or about something else.
+fn over(kept: &Value, tuning: &Value, adapter: &str) -> Option<Value> {
+    let mut both = Tuning::default();
+    let applied = is_of(kept, adapter).then(|| both.apply_json(kept).and_then(|()| both.apply_json(tuning)));
+    applied?.ok().map(|()| both.to_json(adapter))
 }
 
 /// Whole or not at all: another load may read it meanwhile.
