@@ -1,5 +1,9 @@
 //! What runs plans: a GPU, or the processor, fast or by the plain reference. All take weights as they stream.
 
+mod host;
+
+pub use host::Host;
+
 use crate::cpu::{Activations, Cpu, Machine};
 use crate::gpu::{Gpu, GpuOptions};
 use crate::kernels::roofline::Probes;
@@ -118,74 +122,6 @@ pub(crate) fn nothing_was_run() -> Error {
 /// The error for what only makes sense on a GPU.
 fn no_kernels() -> Error {
     Error::Unsupported("the time of each kernel is that of a GPU: here the processor computes".into())
-}
-
-/// What runs plans on the processor: at once, whatever is asked for.
-pub trait Host: Sink {
-    /// What computes.
-    fn adapter(&self) -> AdapterInfo;
-
-    /// As [`Executor::counts`].
-    fn counts(&self) -> Counts;
-
-    /// Makes the cache.
-    ///
-    /// # Errors
-    /// Where there is not enough memory.
-    fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) -> Result<()>;
-
-    /// As [`Executor::prepare`].
-    ///
-    /// # Errors
-    /// Where there is not enough memory.
-    fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared>;
-
-    /// As [`Executor::weights_are_whole`].
-    ///
-    /// # Errors
-    /// Where there is not enough memory.
-    fn weights_are_whole(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    /// As [`Executor::begin_choosing`].
-    ///
-    /// # Errors
-    /// As [`Options::check`](crate::sampler::Options::check).
-    fn begin_choosing(&mut self, options: &sampler::Options, prompt: &[u32], generated: &[u32]) -> Result<()>;
-
-    /// Runs every step; that of the choice where it is asked for.
-    ///
-    /// # Errors
-    /// Where the run does not fit the plan.
-    fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()>;
-
-    /// As [`Executor::chain`].
-    ///
-    /// # Errors
-    /// Where there is no token to go on from, or no room for another.
-    fn chain(&mut self, prepared: Prepared, position: u32, count: u32) -> Result<()>;
-
-    /// How many runs chose tokens that were not yet asked for.
-    fn under_way(&self) -> usize;
-
-    /// The tokens of the oldest of them.
-    ///
-    /// # Errors
-    /// Where there is none.
-    fn choices(&mut self) -> Result<Vec<Result<sampler::Chosen>>>;
-
-    /// Logits of the last run.
-    ///
-    /// # Errors
-    /// Where there was none.
-    fn logits(&self, prepared: Prepared) -> Result<Vec<f32>>;
-
-    /// Fills a tensor.
-    fn write_tensor(&mut self, prepared: Prepared, tensor: Tensor, values: &[f32]);
-
-    /// The values of a tensor.
-    fn read_tensor(&self, prepared: Prepared, tensor: Tensor) -> Vec<f32>;
 }
 
 /// A device that runs plans.
