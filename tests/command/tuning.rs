@@ -41,48 +41,38 @@ fn a_load_measures_once_and_keeps_what_it_found() {
     assert_eq!(std::fs::read_to_string(&files[0]).expect("it can be read"), marked.to_string());
 
     let changed = tuning.replace(parsed["oriel"].as_str().expect("a version"), "0.0.0");
-    for broken in ["{", changed.as_str()] {
+    marked["matvec"]["shapes"]["q8 4096x4096"] = json!("33");
+    for broken in ["{", &changed, &marked.to_string()] {
         std::fs::write(&files[0], broken).expect("it can be written");
         let again = run();
         assert!(again.err.contains("kernels are measured again"), "{}", again.err);
         assert_eq!(again.json()["tokens"], tokens);
         let parsed: Value = serde_json::from_slice(&std::fs::read(&files[0]).expect("it was written")).expect("JSON");
         assert_ne!(parsed["oriel"], "0.0.0");
+        assert_eq!(parsed["matvec"]["shapes"]["q8 4096x4096"], Value::Null);
     }
-}
-
-#[test]
-fn what_other_models_measured_is_kept_beside_what_is_measured_now() {
-    let (model, cache) = (golden("llama.gguf"), cache("tuning-beside"));
-    let tune = || crate::oriel_with_cache(&["tune", "--model", &model, "--json"], &cache).json()["tuning"].clone();
-    let first = tune();
-    let files = kept(&cache);
-    let mut other = first.clone();
-    other["matvec"]["shapes"] = json!({ "q8 4096x4096": "32" });
-    std::fs::write(&files[0], other.to_string()).expect("it can be written");
-    let shapes = |tuning: &Value| tuning["matvec"]["shapes"].as_object().expect("shapes").len();
-    let measured = shapes(&tune());
-    let read =
-        || -> Value { serde_json::from_slice(&std::fs::read(&files[0]).expect("it was written")).expect("JSON") };
-    assert_eq!(read()["matvec"]["shapes"]["q8 4096x4096"], "32");
-    assert_eq!(shapes(&read()), measured + 1);
-
-    // What is not understood goes.
-    other["matvec"]["shapes"] = json!({ "q8 4096x4096": "33" });
-    std::fs::write(&files[0], other.to_string()).expect("it can be written");
-    assert_eq!(read()["matvec"]["shapes"]["q8 4096x4096"], "33");
-    tune();
-    assert_eq!(shapes(&read()), measured);
 }
 
 #[test]
 fn everything_is_measured_shown_and_handed_out() {
     let (model, cache, out) = (golden("llama.gguf"), cache("tuning-all"), scratch("tuning.json"));
     let out = out.display().to_string();
+    // What a load kept, and what another model's did.
+    let load = ["generate", "--model", &model, "--device", "gpu", "--prompt", "the cat", "--max-tokens", "1"];
+    crate::oriel_with_cache(&load, &cache).text();
+    let file = &kept(&cache)[0];
+    let read = || -> Value { serde_json::from_slice(&std::fs::read(file).expect("it was kept")).expect("JSON") };
+    let mut before = read();
+    before["matvec"]["shapes"] = json!({ "q8 4096x4096": "32" });
+    std::fs::write(file, before.to_string()).expect("it can be written");
     let report = crate::oriel_with_cache(&["tune", "--model", &model, "--json", "--out", &out], &cache).json();
     let tuning: Value = serde_json::from_slice(&std::fs::read(&out).expect("it was written")).expect("JSON");
     assert_eq!(report["tuning"], tuning);
     assert_eq!(kept(&cache).len(), 1);
+    let mut after = read();
+    let shapes = after["matvec"]["shapes"].as_object_mut().expect("shapes");
+    assert_eq!(shapes.remove("q8 4096x4096"), Some(json!("32")));
+    assert_eq!(after, tuning, "what is measured now goes before what was kept");
     for measured in report["measured"].as_array().expect("a list") {
         let ways = measured["ways"].as_array().expect("a list");
         assert!(ways.len() > 1 && ways.iter().any(|way| way["name"] == measured["chosen"]), "{measured}");
