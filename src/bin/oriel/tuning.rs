@@ -116,7 +116,7 @@ fn page(adapter: &str, measured: &[Measured]) -> String {
         if rows.is_empty() {
             continue;
         }
-        let heads: String = names.iter().map(|name| format!("{name:>12}")).collect();
+        let heads: String = names.iter().map(|name| format!("{name:>14}")).collect();
         let _ = writeln!(page, "\n{:<20}{heads}", kind.name());
         for row in rows {
             let cell = |name: &&str| {
@@ -124,7 +124,7 @@ fn page(adapter: &str, measured: &[Measured]) -> String {
                 let time =
                     us.map_or("-".into(), |us| if us < 1000.0 { format!("{us:.1}") } else { format!("{us:.0}") });
                 let time = if row.start == *name { format!("({time})") } else { time };
-                format!("{time:>11}{}", if row.chosen == *name { '*' } else { ' ' })
+                format!("{time:>13}{}", if row.chosen == *name { '*' } else { ' ' })
             };
             let _ = writeln!(page, "{:<20}{}", row.shape, names.iter().map(cell).collect::<String>().trim_end());
         }
