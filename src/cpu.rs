@@ -5,7 +5,6 @@
 //! of the plan say: that is what `oriel-cpu` relies on.
 
 mod activations;
-mod choosing;
 mod lower;
 mod machine;
 #[cfg(not(target_arch = "wasm32"))]
@@ -16,6 +15,7 @@ pub use machine::{Address, Machine};
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::{Native, instructions};
 
+use crate::executor::choosing::Choosing;
 use crate::executor::{AdapterInfo, Counts, Host, Prepared, Readback, check_readback, check_tokens, nothing_was_run};
 use crate::format::Format;
 use crate::kernels::CacheFormat;
@@ -23,7 +23,6 @@ use crate::plan::{CacheShape, Plan, Tensor};
 use crate::sampler::{Chosen, Options};
 use crate::weights::{Catalogue, Layout, Part, Sink, WeightId};
 use crate::{Error, Result};
-use choosing::Choosing;
 use lower::Lowered;
 use oriel_cpu::op;
 

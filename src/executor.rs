@@ -1,5 +1,6 @@
 //! What runs plans: a GPU, or the processor, fast or by the plain reference. All take weights as they stream.
 
+pub(crate) mod choosing;
 mod host;
 
 pub use host::Host;

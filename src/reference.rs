@@ -2,6 +2,7 @@
 //!
 //! Weights stand in memory in the same formats as on a GPU, and the same values are computed from them.
 
+use crate::executor::choosing::Choosing;
 use crate::executor::{AdapterInfo, Counts, Host, Prepared, Readback, check_readback, check_tokens, nothing_was_run};
 use crate::format::Packed;
 use crate::kernels::{
@@ -12,10 +13,9 @@ use crate::plan::{
     Activation, CacheShape, Combine, Epilogue, HeadNorms, Index, Live, Norm, Plan, Rotation, Side, Step, Tensor,
     TensorInfo, View,
 };
-use crate::sampler::{Chosen, Options, Sampler};
+use crate::sampler::{Chosen, Options};
 use crate::weights::{Catalogue, Layout, Sink, WeightId};
 use crate::{Error, Result};
-use std::collections::VecDeque;
 
 /// Weights, cache and tensors in memory.
 #[derive(Default)]
@@ -24,16 +24,6 @@ pub struct Reference {
     cache: Option<Cache>,
     prepared: Vec<Run>,
     choosing: Choosing,
-    /// What was chosen and not yet asked for, a run each.
-    chosen: VecDeque<Vec<Result<Chosen>>>,
-}
-
-/// How tokens are chosen, and between which others they stand.
-#[derive(Default)]
-struct Choosing {
-    sampler: Sampler,
-    prompt: Vec<u32>,
-    generated: Vec<u32>,
 }
 
 struct Weight {
@@ -91,28 +81,14 @@ impl Host for Reference {
     }
 
     fn begin_choosing(&mut self, options: &Options, prompt: &[u32], generated: &[u32]) -> Result<()> {
-        let sampler = Sampler::new(options)?;
-        self.choosing = Choosing { sampler, prompt: prompt.to_vec(), generated: generated.to_vec() };
-        Ok(())
+        self.choosing.begin(options, prompt, generated)
     }
 
     fn run(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()> {
-        let Reference { weights, cache, prepared: runs, choosing, .. } = self;
-        let run = &mut runs[prepared.0];
-        check_readback(&run.plan, readback)?;
-        run.live = run.plan.live(tokens.len(), position)?;
-        if let Some(table) = run.plan.token_table() {
-            check_tokens(tokens, weights[table.0].layout.outputs)?;
-        }
-        let mut pass = Pass { weights, cache: cache.as_mut(), tokens, choosing };
-        for i in 0..run.plan.steps.len() {
-            if readback == Readback::Choice || !matches!(run.plan.steps[i], Step::Choose { .. }) {
-                pass.step(run, i)?;
-            }
-        }
+        self.pass(prepared, tokens, position, readback)?;
         if readback == Readback::Choice {
             let chosen = self.choice(prepared)?;
-            self.chosen.push_back(vec![Ok(chosen)]);
+            self.choosing.push(vec![Ok(chosen)]);
         }
         Ok(())
     }
@@ -120,20 +96,20 @@ impl Host for Reference {
     fn chain(&mut self, prepared: Prepared, position: u32, count: u32) -> Result<()> {
         let mut all = Vec::new();
         for position in position..position.saturating_add(count) {
-            let token = *self.choosing.generated.last().ok_or_else(nothing_was_run)?;
-            self.run(prepared, &[token], position, Readback::Choice)?;
-            all.extend(self.chosen.pop_back().unwrap_or_default());
+            let token = self.choosing.last().ok_or_else(nothing_was_run)?;
+            self.pass(prepared, &[token], position, Readback::Choice)?;
+            all.push(Ok(self.choice(prepared)?));
         }
-        self.chosen.push_back(all);
+        self.choosing.push(all);
         Ok(())
     }
 
     fn under_way(&self) -> usize {
-        self.chosen.len()
+        self.choosing.under_way()
     }
 
     fn choices(&mut self) -> Result<Vec<Result<Chosen>>> {
-        self.chosen.pop_front().ok_or_else(nothing_was_run)
+        self.choosing.take()
     }
 
     fn logits(&self, prepared: Prepared) -> Result<Vec<f32>> {
@@ -151,6 +127,24 @@ impl Host for Reference {
 }
 
 impl Reference {
+    /// Runs every step; that of the choice where it is asked for.
+    fn pass(&mut self, prepared: Prepared, tokens: &[u32], position: u32, readback: Readback) -> Result<()> {
+        let Reference { weights, cache, prepared: runs, choosing, .. } = self;
+        let run = &mut runs[prepared.0];
+        check_readback(&run.plan, readback)?;
+        run.live = run.plan.live(tokens.len(), position)?;
+        if let Some(table) = run.plan.token_table() {
+            check_tokens(tokens, weights[table.0].layout.outputs)?;
+        }
+        let mut pass = Pass { weights, cache: cache.as_mut(), tokens, choosing };
+        for i in 0..run.plan.steps.len() {
+            if readback == Readback::Choice || !matches!(run.plan.steps[i], Step::Choose { .. }) {
+                pass.step(run, i)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The token that the last run chose.
     fn choice(&self, prepared: Prepared) -> Result<Chosen> {
         let run = &self.prepared[prepared.0];
@@ -351,9 +345,7 @@ impl Pass<'_> {
             }
             Step::LastRow { x, .. } => last_row::reference(live.rows as usize, read(*x), to),
             Step::Choose { logits, .. } => {
-                let Choosing { sampler, prompt, generated } = &mut *self.choosing;
-                let chosen = sampler.sample(&mut read(*logits).row(0).to_vec(), prompt, generated)?;
-                generated.push(chosen.token);
+                let chosen = self.choosing.sample(&mut read(*logits).row(0).to_vec())?;
                 let mut to = to;
                 let words = choose::encode(&chosen).into_iter().map(f32::from_bits);
                 to.row(live.slot as usize).iter_mut().zip(words).for_each(|(to, word)| *to = word);
