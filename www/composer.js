@@ -7,6 +7,8 @@ export class Composer {
   #stop = document.querySelector("#stop");
   #onSend;
   #busy = false;
+  /** The mode that the visitor chose; it stands whichever model comes, where the model can do it. */
+  #chosen = "chat";
   #waiting = false;
 
   constructor({ onSend, onStop }) {
@@ -31,7 +33,12 @@ export class Composer {
         this.focus();
       });
     }
-    for (const radio of this.#form.elements.mode) radio.addEventListener("change", () => this.#describe());
+    for (const radio of this.#form.elements.mode) {
+      radio.addEventListener("change", () => {
+        this.#chosen = this.mode;
+        this.#describe();
+      });
+    }
     this.#describe();
     this.#adjust();
   }
@@ -46,7 +53,7 @@ export class Composer {
     const [chat, complete] = this.#form.elements.mode;
     chat.disabled = !possible;
     chat.parentElement.title = possible ? "" : "This model brings no chat template";
-    (possible ? chat : complete).checked = true;
+    (possible && this.#chosen === "chat" ? chat : complete).checked = true;
     this.#describe();
   }
 

@@ -51,6 +51,9 @@ export class Conversation {
     const lead = Object.assign(document.createElement("span"), { className: "given", textContent: given });
     const text = document.createTextNode("");
     words.append(...(given ? [lead] : []), text);
+    // A chat's answer is Markdown, once what reads it is there; a text that goes on is shown as it is.
+    const show = given ? undefined : markdown(words);
+    item.text = given;
     this.#toEnd();
     const finish = (state, afterwards) => {
       item.dataset.state = state;
@@ -61,6 +64,8 @@ export class Conversation {
       add: (more) => {
         const along = this.#scroller.scrollHeight - this.#scroller.scrollTop - this.#scroller.clientHeight < NEAR;
         text.appendData(more);
+        item.text += more;
+        show?.(text.data);
         item.dataset.tokens = Number(item.dataset.tokens ?? 0) + 1;
         this.#announcer.add(more);
         if (along) this.#toEnd();
@@ -68,6 +73,8 @@ export class Conversation {
       end: (result) => {
         // What a stop string held back, or cut off, is settled now.
         text.data = result.text;
+        item.text = given + result.text;
+        show?.(text.data);
         item.dataset.tokens = result.usage.completionTokens;
         finish("done", summary(result));
       },
@@ -103,6 +110,28 @@ export class Conversation {
   #toEnd() {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
+}
+
+/** What shows a growing text in an element as Markdown, leaving its plain words in place until that can be done. */
+function markdown(words) {
+  let newest = "";
+  let render;
+  const draw = () => {
+    if (!words.classList.contains("markdown")) words.replaceChildren();
+    words.classList.add("markdown");
+    render(words, newest);
+  };
+  import("./markdown.js").then(
+    (module) => {
+      render = module.render;
+      if (newest) draw();
+    },
+    (error) => console.warn(`answers stay plain: ${error}`),
+  );
+  return (text) => {
+    newest = text;
+    if (render) draw();
+  };
 }
 
 function summary({ usage, timings, finishReason }) {

@@ -50,7 +50,8 @@ try {
   await follow(page, async () => {
     const [ended, words] = await last.evaluate((item) => [
       item.dataset.state !== "streaming",
-      item.querySelector(".words").innerText,
+      // As the model wrote it: Markdown that is shown may change what stands before.
+      item.text,
     ]);
     process.stdout.write(words.slice(shown));
     shown = words.length;

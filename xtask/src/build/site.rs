@@ -1,5 +1,7 @@
-//! From `www/` and the built package to `target/site`: the page as plain files, the package under `oriel/`.
+//! From `www/` and the built package to `target/site`: the page by its own build, the package under `oriel/`.
 
+use crate::process::run;
+use crate::setup::node;
 use crate::{paths, stamp};
 use anyhow::{Context, Result};
 use std::fs;
@@ -8,14 +10,14 @@ use std::path::Path;
 /// Endings of files that serve developers and that no page asks for.
 const NOT_SERVED: [&str; 3] = [".d.ts", ".map", ".tsbuildinfo"];
 
-/// Copies the page and the package anew.
+/// Builds the page and copies the package anew.
 ///
 /// # Errors
-/// When a file can't be read or written.
+/// When the page's build fails, or a file can't be read or written.
 pub fn build() -> Result<()> {
     let site = paths::site();
     paths::recreate(&site)?;
-    copy(&paths::root().join("www"), &site)?;
+    run(node::bring()?.arg("www/build.mjs"))?;
     copy(&super::package_dist(), &site.join("oriel"))
 }
 
