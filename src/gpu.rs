@@ -67,10 +67,12 @@ impl Gpu {
     pub async fn open(options: GpuOptions) -> Result<Gpu> {
         let (forced, device) = (options.tuning.clone(), Device::open(options).await?);
         let pipelines = Pipelines::new(&device);
-        let tuning = forced.unwrap_or_else(|| Tuning::start(device.vendor()));
-        tuning.check(device.features())?;
         let (weights, prepared, tokens) = (Vec::new(), Vec::new(), device.storage("tokens", MOST_ROWS * 4));
-        Ok(Gpu { device, pipelines, tuning, weights, cache: None, tokens, choosing: None, prepared })
+        let tuning = Tuning::default();
+        let mut gpu = Gpu { device, pipelines, tuning, weights, cache: None, tokens, choosing: None, prepared };
+        gpu.tuning = forced.unwrap_or_else(|| gpu.start());
+        gpu.tuning.check(gpu.features())?;
+        Ok(gpu)
     }
 
     /// What computes.

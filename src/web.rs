@@ -283,6 +283,9 @@ pub fn shaders() -> Answer {
     for kernel in kernels::ALL.iter().chain(kernels::WITH_SUBGROUPS) {
         for (format, cache) in Format::ALL.into_iter().flat_map(|format| CacheFormat::ALL.map(|cache| (format, cache)))
         {
+            if !kernel.takes(format) {
+                continue;
+            }
             let wgsl = kernel.link(format, cache);
             if linked.iter().all(|other| other["wgsl"] != wgsl.as_str()) {
                 let name = format!("{}, matrix {}, cache {}", kernel.name, format.name(), cache.name());

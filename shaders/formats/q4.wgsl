@@ -45,3 +45,20 @@ fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
     total = fma(nibbles(high.w), x[7], fma(nibbles(high.z), x[6], total));
     return pair.x * (total.x + total.y + total.z + total.w) + pair.y * sum;
 }
+
+// The values of a block as bytes, before its scale and minimum.
+struct Bytes { low: vec4<u32>, high: vec4<u32>, pair: vec2<f32> }
+
+const HAS_MINIMUM: bool = true;
+
+fn weight_pair(block: u32) -> vec2<f32> { return unpack2x16float(scales[block]); }
+
+fn weight_half(block: u32, half: u32) -> vec4<u32> {
+    return (weights[block] >> vec4<u32>(half * 4u)) & vec4<u32>(0x0f0f0f0fu);
+}
+
+fn weight_bytes(block: u32) -> Bytes {
+    let both = weights[block];
+    let mask = vec4<u32>(0x0f0f0f0fu);
+    return Bytes(both & mask, (both >> vec4<u32>(4u)) & mask, weight_pair(block));
+}

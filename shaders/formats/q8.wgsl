@@ -44,3 +44,16 @@ fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
     total = fma(bytes(b.w), x[7], fma(bytes(b.z), x[6], total));
     return weight_scale(block) * (total.x + total.y + total.z + total.w);
 }
+
+// The values of a block as bytes, before its scale; there is no minimum.
+struct Bytes { low: vec4<u32>, high: vec4<u32>, pair: vec2<f32> }
+
+const HAS_MINIMUM: bool = false;
+
+fn weight_pair(block: u32) -> vec2<f32> { return vec2<f32>(weight_scale(block), 0.0); }
+
+fn weight_half(block: u32, half: u32) -> vec4<u32> { return weights[block * 2u + half]; }
+
+fn weight_bytes(block: u32) -> Bytes {
+    return Bytes(weights[block * 2u], weights[block * 2u + 1u], weight_pair(block));
+}

@@ -1,11 +1,13 @@
-//! How activations meet weights of four or eight bits.
+//! How activations meet weights of four or eight bits: on the processor all, on a GPU those of several rows. One row is
+//! multiplied as f32 there.
 
 use crate::{Error, Result};
 
 /// What activations are turned into before they are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Activations {
-    /// What suits the device: [`F32`](Activations::F32) on a GPU, [`Int16`](Activations::Int16) on the processor.
+    /// What suits the device: [`Int16`](Activations::Int16) on the processor; on a GPU that or [`F32`](Activations::F32), which
+    /// is measured.
     #[default]
     Auto,
     /// f32: nothing is lost.
@@ -45,19 +47,5 @@ impl Activations {
     /// What is meant on the processor.
     pub(super) fn on_the_processor(self) -> Activations {
         if self == Activations::Auto { Activations::Int16 } else { self }
-    }
-
-    /// Refuses what a GPU's kernels don't do.
-    ///
-    /// # Errors
-    /// [`Error::Option`] for whole numbers.
-    pub fn check_gpu(self) -> Result<()> {
-        match self {
-            Activations::Auto | Activations::F32 => Ok(()),
-            other => Err(Error::Option(format!(
-                "activations are {:?}; on a GPU they are f32, whole numbers are for the processor",
-                other.name()
-            ))),
-        }
     }
 }

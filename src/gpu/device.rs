@@ -1,7 +1,9 @@
 //! The adapter, its device and queue, and the count of everything that is made on it.
 
+use crate::cpu::Activations;
 use crate::executor::{AdapterInfo, Counts};
 use crate::kernels::Tuning;
+use crate::kernels::quantise::Planes;
 use crate::kernels::tuning::{Features, Vendor};
 use crate::{Error, Result};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,6 +16,8 @@ pub struct GpuOptions {
     pub binding_limit: Option<u64>,
     /// Which kernels are used, rather than those that adapters of this kind begin with.
     pub tuning: Option<Tuning>,
+    /// What activations of several rows may be turned into.
+    pub activations: Activations,
 }
 
 /// A device and what was done on it.
@@ -23,6 +27,8 @@ pub struct Device {
     pub adapter: wgpu::AdapterInfo,
     binding_limit: u64,
     subgroups: bool,
+    packed: bool,
+    activations: Activations,
     pub tally: Arc<Tally>,
     trouble: Trouble,
     /// How long records of chosen tokens are held back, to measure what a slow way to the host costs.
@@ -84,6 +90,15 @@ impl Device {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..Default::default()
         };
+        // Who opens WebGPU says which words its shaders may use; natively wgpu's own compiler knows this one.
+        let words = instance.wgsl_language_features();
+        let packed = words.contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
+        if !packed && Planes::of(options.activations).is_some() {
+            return Err(Error::Option(format!(
+                "activations are {:?}; this WebGPU has no products of packed bytes; supported here: auto, f32",
+                options.activations.name()
+            )));
+        }
         let adapter = instance
             .request_adapter(&request)
             .await
@@ -116,6 +131,8 @@ impl Device {
             adapter: adapter.get_info(),
             binding_limit,
             subgroups,
+            packed,
+            activations: options.activations,
             tally: Arc::default(),
             trouble,
             #[cfg(not(target_arch = "wasm32"))]
@@ -160,7 +177,8 @@ impl Device {
     /// What it was opened with.
     pub fn features(&self) -> Features {
         let has = |feature| self.raw.features().contains(feature);
-        Features { f16: has(wgpu::Features::SHADER_F16), subgroups: self.subgroups }
+        let Device { subgroups, packed, activations, .. } = *self;
+        Features { f16: has(wgpu::Features::SHADER_F16), subgroups, packed, activations }
     }
 
     /// Whether passes can be timed on the device's own clock.

@@ -10,6 +10,7 @@ use super::device::Buffer;
 use super::prepared::{Lowered, Ready};
 use super::probe::Prober;
 use crate::Result;
+use crate::cpu::Activations;
 use crate::kernels::Tuning;
 use crate::kernels::tuning::{self, FAR, Kind, Measured, Race, Subject, Way};
 use crate::plan::{Live, Plan};
@@ -61,17 +62,31 @@ impl Gpu {
     /// The adapter by another name than it gives itself, and what adapters of that name begin with.
     pub fn rename(&mut self, name: &str) {
         self.device.adapter.name = name.to_string();
-        self.tuning = Tuning::start(self.device.vendor());
+        self.tuning = self.start();
     }
 
     /// The choices, to be kept.
     pub fn tuning(&self) -> Value {
-        self.tuning.to_json(&self.device.info().id())
+        self.tuning.to_json(&self.id())
     }
 
     /// Whether a kept tuning was measured on this adapter, with these kernels.
     pub fn knows(&self, tuning: &Value) -> bool {
-        tuning::is_of(tuning, &self.device.info().id())
+        tuning::is_of(tuning, &self.id())
+    }
+
+    /// What the device begins with, under what was asked of activations.
+    pub(super) fn start(&self) -> Tuning {
+        Tuning::start(self.device.vendor()).under(self.device.features().activations)
+    }
+
+    /// What tunings are kept by: other activations allow other ways.
+    fn id(&self) -> String {
+        let id = self.device.info().id();
+        match self.device.features().activations {
+            Activations::Auto => id,
+            other => format!("{id}, activations {}", other.name()),
+        }
     }
 
     /// Takes over a tuning, for plans that are still to be prepared.
@@ -150,7 +165,7 @@ impl Gpu {
         let mut known: Vec<(Subject, &'static str)> = Vec::new();
         for contest in contests {
             let Contest { subject, start, .. } = &contest;
-            let others = self.tuning.available(subject.kind, self.device.features());
+            let others = self.tuning.ways(subject, self.device.features());
             let others = others.into_iter().filter(|name| name != start);
             let others = others.filter(|name| budget_s.is_none() || !far.contains(&(subject.kind, *name)));
             let names: Vec<_> = std::iter::once(*start).chain(others).collect();

@@ -289,8 +289,14 @@ impl Lowered {
         let mut dispatches = Vec::new();
         for (step, part) in parts {
             let lowered = kernels::lower(&self.plan, catalogue, &self.plan.steps[*step], tuning, gpu.cache_format())?;
-            let wanted = |dispatch: &Dispatch| dispatch.matrix.is_none_or(|(_, place)| place == *part);
-            dispatches.extend(lowered.into_iter().filter(wanted).map(|dispatch| (*step, dispatch)));
+            // What multiplies no matrix serves the dispatch behind it or, at the end, before it.
+            let part_of = |place: usize| {
+                let (before, behind) = lowered.split_at(place);
+                behind.iter().chain(before.iter().rev()).find_map(|dispatch| dispatch.matrix)
+            };
+            let wanted = |place: &usize| part_of(*place).is_none_or(|(_, place)| place == *part);
+            let wanted: Vec<_> = (0..lowered.len()).filter(wanted).collect();
+            dispatches.extend(wanted.into_iter().map(|place| (*step, lowered[place].clone())));
         }
         ready(gpu, &self.slots, &self.buffers, dispatches)
     }

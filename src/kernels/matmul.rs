@@ -33,9 +33,12 @@
 //!   what they save.
 
 use super::matmul_few::{self, FEW_ROWS, MATMUL_FEW};
+use super::matmul_packed::{self, MATMUL_LANE_PACKED, MATMUL_PACKED};
 use super::matvec::Team;
+use super::quantise::{self, Planes};
 use super::tuning::{Choice, Features};
 use super::{Binding::*, Constants, Dispatch, Grid, Kernel, Reach, Resource, Rows, RowsMut, pointwise, stride};
+use crate::cpu::Activations;
 use crate::format::Format;
 use crate::plan::{Activation, Combine, Epilogue, Plan, View};
 use crate::weights::{Layout, Part, WeightId};
@@ -71,6 +74,14 @@ pub enum Tile {
     TallHalf,
     /// Up to 16 rows by 8 outputs by one lane, without shared memory: what software rasterisers like.
     Lane,
+    /// 64 by 64 by 256 lanes, of activations of 16 bits; of other formats than q4 and q8 [`Tile::Large`].
+    LargeInt16,
+    /// The same of 8 bits.
+    LargeInt8,
+    /// As [`Tile::Lane`], of activations of 16 bits.
+    LaneInt16,
+    /// The same of 8 bits.
+    LaneInt8,
 }
 
 impl Choice for Tile {
@@ -83,6 +94,10 @@ impl Choice for Tile {
         Tile::LargeHalf,
         Tile::TallHalf,
         Tile::Lane,
+        Tile::LargeInt16,
+        Tile::LargeInt8,
+        Tile::LaneInt16,
+        Tile::LaneInt8,
     ];
 
     fn name(self) -> &'static str {
@@ -95,23 +110,59 @@ impl Choice for Tile {
             Tile::LargeHalf => "64x64 f16",
             Tile::TallHalf => "128x64 f16",
             Tile::Lane => "lane",
+            Tile::LargeInt16 => "64x64 int16",
+            Tile::LargeInt8 => "64x64 int8",
+            Tile::LaneInt16 => "lane int16",
+            Tile::LaneInt8 => "lane int8",
         }
     }
 
     fn is_available(self, features: Features) -> bool {
-        features.f16 || self == self.in_full()
+        let halves = matches!(self, Tile::SmallHalf | Tile::LargeHalf | Tile::TallHalf);
+        self == self.under(features.activations)
+            && (features.f16 || !halves)
+            && (features.packed || self.planes().is_none())
     }
 }
 
 impl Tile {
-    /// The same with f32 in shared memory.
+    /// The same with f32 throughout.
     fn in_full(self) -> Tile {
         match self {
             Tile::SmallHalf => Tile::Small,
-            Tile::LargeHalf => Tile::Large,
+            Tile::LargeHalf | Tile::LargeInt16 | Tile::LargeInt8 => Tile::Large,
             Tile::TallHalf => Tile::Tall,
+            Tile::LaneInt16 | Tile::LaneInt8 => Tile::Lane,
             other => other,
         }
+    }
+
+    /// What activations are turned into, where they are.
+    pub fn planes(self) -> Option<Planes> {
+        match self {
+            Tile::LargeInt16 | Tile::LaneInt16 => Some(Planes::Two),
+            Tile::LargeInt8 | Tile::LaneInt8 => Some(Planes::One),
+            _ => None,
+        }
+    }
+
+    /// Itself where activations may be so, else what comes nearest. By itself nothing is chosen that is coarser than 16 bits.
+    #[must_use]
+    pub fn under(self, activations: Activations) -> Tile {
+        let packed = |large, lane| if self.in_full() == Tile::Lane { lane } else { large };
+        match (activations, self.planes()) {
+            (Activations::Auto, Some(Planes::One)) | (Activations::Int16, _) => {
+                packed(Tile::LargeInt16, Tile::LaneInt16)
+            }
+            (Activations::Int8, _) => packed(Tile::LargeInt8, Tile::LaneInt8),
+            (Activations::F32, Some(_)) => self.in_full(),
+            (Activations::Auto | Activations::F32, _) => self,
+        }
+    }
+
+    /// Whether it differs from others over matrices in this format: packed products are of q4 and q8.
+    pub fn suits(self, format: Format) -> bool {
+        self.planes().is_none() || matmul_packed::takes(format)
     }
 
     /// Rows and outputs that a workgroup computes, and rows to a lane; a tile's outputs are four to a lane.
@@ -127,6 +178,9 @@ impl Tile {
 
     fn constants(self) -> Constants {
         let [rows, outputs, rows_each] = self.size();
+        if let Some(planes) = self.planes() {
+            return planes.constants();
+        }
         if self == Tile::Lane {
             return Vec::new();
         }
@@ -136,8 +190,9 @@ impl Tile {
     }
 }
 
-/// `y[t] = epilogue(matrix x[t])` by one part of the matrix: a dispatch that tiles the rows and, where a tile would be
-/// mostly padding for a few rows, one that takes those instead.
+/// `y[t] = epilogue(matrix x[t])` by one part of the matrix: a dispatch that tiles the rows, one before it that makes them
+/// whole numbers where it multiplies such, and, where a tile would be mostly padding for a few rows, one that takes those
+/// instead.
 pub fn lower(
     plan: &Plan,
     x: View,
@@ -148,29 +203,43 @@ pub fn lower(
 ) -> Vec<Dispatch> {
     let Part { first_output, outputs, format, .. } = layout.parts[place];
     // Who keeps a matrix in f32 wants its products so.
-    let tile = if format == Format::F32 { tile.in_full() } else { tile };
+    let tile = if format == Format::F32 || !tile.suits(format) { tile.in_full() } else { tile };
     let (rows, y_stride) = (plan.rows_of(y.tensor), stride(plan, y.tensor));
     let params = Params { first_output, outputs, blocks: layout.row_blocks(), rows, y_start: y.start, y_stride };
-    let dispatch = |kernel, constants: Constants, grid| Dispatch {
+    let dispatch_of = |kernel, constants: Constants, x, grid| Dispatch {
         kernel,
         constants: pointwise::constants(epilogue).into_iter().chain(constants).collect(),
         params: bytemuck::bytes_of(&params).to_vec(),
-        resources: vec![Resource::Tensor(x.tensor), pointwise::bias(epilogue), Resource::Tensor(y.tensor)],
+        resources: vec![x, pointwise::bias(epilogue), Resource::Tensor(y.tensor)],
         matrix: Some((weight, place)),
         grid,
     };
+    let dispatch = |kernel, constants, grid| dispatch_of(kernel, constants, Resource::Tensor(x.tensor), grid);
+    let blocks = layout.row_blocks();
+    let packed = |planes: Planes, kernel, grid: Grid| {
+        let quantise = quantise::lower(plan, (x.tensor, blocks), planes, y.tensor);
+        let quantise = Dispatch { grid: Grid { reach: grid.reach, ..quantise.grid }, ..quantise };
+        let place = planes.place(plan.rows_of(x.tensor), blocks);
+        [quantise, dispatch_of(kernel, planes.constants(), place, grid)]
+    };
     let [rows_each, outputs_each, _] = tile.size();
     let tiles = Grid::new(outputs.div_ceil(outputs_each), y.tensor, rows_each);
-    if tile == Tile::Lane {
-        return vec![dispatch(&MATMUL_LANE, tile.constants(), tiles)];
+    match (tile.in_full(), tile.planes()) {
+        (Tile::Lane, None) => return vec![dispatch(&MATMUL_LANE, tile.constants(), tiles)],
+        (Tile::Lane, Some(planes)) => return packed(planes, &MATMUL_LANE_PACKED, tiles).into(),
+        _ => {}
     }
     let few = Grid::new(outputs.div_ceil(matmul_few::outputs_each(team)), y.tensor, FEW_ROWS);
     let few = dispatch(&MATMUL_FEW, matmul_few::constants(team), Grid { reach: Reach::Few, ..few });
     if rows <= FEW_ROWS {
         return vec![few];
     }
+    let tiles = Grid { reach: Reach::Many, ..tiles };
+    if let Some(planes) = tile.planes() {
+        return std::iter::once(few).chain(packed(planes, &MATMUL_PACKED, tiles)).collect();
+    }
     let kernel = if tile == tile.in_full() { &MATMUL } else { &MATMUL_HALF };
-    vec![few, dispatch(kernel, tile.constants(), Grid { reach: Reach::Many, ..tiles })]
+    vec![few, dispatch(kernel, tile.constants(), tiles)]
 }
 
 /// The same, plainly. `row(o, values)` decodes row `o` of the matrix; an empty `bias` is none.

@@ -21,9 +21,11 @@ pub mod last_row;
 pub mod layer_norm;
 pub mod matmul;
 pub mod matmul_few;
+pub mod matmul_packed;
 pub mod matvec;
 pub mod pointwise;
 pub mod probe;
+pub mod quantise;
 pub mod rms_norm;
 pub mod roofline;
 pub mod rope;
@@ -83,6 +85,8 @@ pub const ALL: &[&Kernel] = &[
     &matmul_few::MATMUL_FEW,
     &matmul::MATMUL_HALF,
     &matmul::MATMUL_LANE,
+    &matmul_packed::MATMUL_LANE_PACKED,
+    &matmul_packed::MATMUL_PACKED,
     &matvec::MATVEC,
     &matvec::MATVEC_GATED,
     &matvec::MATVEC_HEADS,
@@ -92,6 +96,7 @@ pub const ALL: &[&Kernel] = &[
     &probe::FMA,
     &probe::PACKED,
     &probe::READ,
+    &quantise::KERNEL,
     &rms_norm::KERNEL,
     &rope::KERNEL,
     &store::KERNEL,
@@ -119,7 +124,9 @@ const LIBRARY: &[(&str, &str)] = &[
     ("multiply", include_str!("../../shaders/lib/multiply.wgsl")),
     ("narrow", include_str!("../../shaders/lib/narrow.wgsl")),
     ("norm", include_str!("../../shaders/lib/norm.wgsl")),
+    ("packed", include_str!("../../shaders/lib/packed.wgsl")),
     ("philox", include_str!("../../shaders/lib/philox.wgsl")),
+    ("planes", include_str!("../../shaders/lib/planes.wgsl")),
     ("products", include_str!("../../shaders/lib/products.wgsl")),
     ("reduce", include_str!("../../shaders/lib/reduce.wgsl")),
     ("rotate", include_str!("../../shaders/lib/rotate.wgsl")),
@@ -146,6 +153,11 @@ impl Kernel {
     /// Whether the kernel reads a matrix in any format: group 2.
     pub fn reads_matrix(&self) -> bool {
         self.imports().any(|name| name == "weights")
+    }
+
+    /// Whether a matrix may be in that format: packed products are of whole numbers.
+    pub fn takes(&self, format: Format) -> bool {
+        !self.reads_matrix() || !self.multiplies_packed() || matmul_packed::takes(format)
     }
 
     /// Whether the kernel reads or writes the cache in any format.

@@ -12,7 +12,8 @@ pub use starts::Vendor;
 use super::matmul::Tile;
 use super::matvec::Team;
 use super::{RowVariant, Variant};
-use crate::format::BLOCK;
+use crate::cpu::Activations;
+use crate::format::{BLOCK, Format};
 use crate::plan::{CacheShape, Plan, Step};
 use crate::weights::{Catalogue, Layout, Part};
 use crate::{Error, Result};
@@ -40,6 +41,11 @@ pub struct Features {
     pub f16: bool,
     /// Lanes of a subgroup see each other's values.
     pub subgroups: bool,
+    /// Shaders may name products of packed bytes. Natively they always may: where a device has no unit for them, the
+    /// compiler takes them apart.
+    pub packed: bool,
+    /// What activations of several rows may be turned into: who opened the device says so.
+    pub activations: Activations,
 }
 
 /// The kinds of steps that can be carried out in several ways.
@@ -202,6 +208,14 @@ impl Tuning {
         Tuning { matmul: Choices::all(tile), ..self }
     }
 
+    /// The same with tiles for activations of that kind.
+    #[must_use]
+    pub fn under(mut self, activations: Activations) -> Tuning {
+        self.matmul.usual = self.matmul.usual.under(activations);
+        self.matmul.by_shape.values_mut().for_each(|tile| *tile = tile.under(activations));
+        self
+    }
+
     /// The same with another kind of kernel for attention of one row and the choice of a token.
     #[must_use]
     pub fn with_row_variant(self, variant: RowVariant) -> Tuning {
@@ -247,6 +261,17 @@ impl Tuning {
         self.table(kind).available(features)
     }
 
+    /// Those of them that are worth timing over a subject: not what would be the same as another.
+    pub fn ways(&self, subject: &Subject, features: Features) -> Vec<&'static str> {
+        let mut names = self.available(subject.kind, features);
+        if subject.kind == Kind::Matmul && features.activations == Activations::Auto {
+            let format = Format::ALL.into_iter().find(|format| subject.shape.split(' ').next() == Some(format.name()));
+            let suits = |tile: &&Tile| format.is_none_or(|format| tile.suits(format));
+            names.retain(|name| Tile::ALL.iter().filter(suits).any(|tile| tile.name() == *name));
+        }
+        names
+    }
+
     /// Refuses choices that a device with these features can't take.
     ///
     /// # Errors
@@ -257,7 +282,10 @@ impl Tuning {
             let chosen = table.by_shape().into_iter().map(|(_, name)| name).chain([table.usual()]);
             if let Some(name) = chosen.into_iter().find(|name| !available.contains(name)) {
                 let (kind, available) = (kind.name(), available.join(", "));
-                let message = format!("tuning: {kind}: this adapter can't take {name:?}; available: {available}");
+                let activations = features.activations.name();
+                let message = format!(
+                    "tuning: {kind}: this adapter can't take {name:?}, with activations {activations}; available: {available}"
+                );
                 return Err(Error::Option(message));
             }
         }

@@ -102,6 +102,17 @@ impl<'a> Setting<'a> {
         })
     }
 
+    /// The same of a dispatch: what makes an input ready for those behind it goes through that.
+    fn size_of(&self, step: &Step, dispatch: &Dispatch) -> (u64, u64) {
+        let mut bound = dispatch.kernel.bindings.iter().zip(&dispatch.resources);
+        let makes_ready =
+            dispatch.matrix.is_none() && bound.any(|bound| matches!(bound, (Binding::Write(_), Resource::Scratch(_))));
+        match step.input().filter(|_| step.matrix().is_some() && makes_ready) {
+            Some(x) => (self.plan.live_rows(x, self.live).into(), self.plan.info(x).width.into()),
+            None => self.size(step),
+        }
+    }
+
     /// Rows and outputs of the part of the matrix that a dispatch multiplies by, and its inputs.
     fn product(&self, step: &Step, dispatch: &Dispatch) -> Option<[u64; 3]> {
         let (weight, part) = dispatch.matrix.filter(|_| !matches!(step, Step::Embed { .. }))?;
@@ -120,7 +131,7 @@ impl<'a> Setting<'a> {
         if let Some([rows, outputs, inputs]) = self.product(step, dispatch) {
             return format!("{rows} x {inputs} -> {outputs}");
         }
-        let (rows, width) = self.size(step);
+        let (rows, width) = self.size_of(step, dispatch);
         let over = if self.reads_cache(dispatch) { format!(" over {}", self.positions()) } else { String::new() };
         format!("{rows} x {width}{over}")
     }
@@ -134,7 +145,7 @@ impl<'a> Setting<'a> {
         if let Some(sizes) = self.product(step, dispatch) {
             return sizes.iter().product();
         }
-        let (rows, width) = self.size(step);
+        let (rows, width) = self.size_of(step, dispatch);
         match step {
             // A row sees the positions before it and itself: scores, then a mixture of values.
             Step::Attention { heads, .. } if self.reads_cache(dispatch) => {
@@ -159,7 +170,7 @@ impl<'a> Setting<'a> {
                 Binding::Write(_) => {
                     let bytes = self.share(dispatch, self.resource(step, *resource, self.live.rows.into()));
                     written += bytes;
-                    read += if reads_what_it_writes(step) { bytes } else { 0 };
+                    read += if reads_what_it_writes(step) && is_tensor(resource) { bytes } else { 0 };
                 }
             }
         }
@@ -202,7 +213,10 @@ impl<'a> Setting<'a> {
             Resource::Tokens => 4 * u64::from(self.live.rows),
             Resource::Cache(..) => self.half_a_cache(positions),
             Resource::WholeCache(_) => 2 * self.half_a_cache(positions),
-            Resource::Scratch(values) if step.matrix().is_some() => 4 * u64::from(values),
+            // For every row that there is room for.
+            Resource::Scratch(values) if step.matrix().is_some() => {
+                4 * u64::from(values) / u64::from(self.plan.rows.max(1)) * u64::from(self.live.rows)
+            }
             Resource::Scratch(values) => match u64::from(attention_decode::splits(self.live)) {
                 1 => 0,
                 splits => 4 * u64::from(values) / u64::from(attention_decode::MOST_SPLITS) * splits,

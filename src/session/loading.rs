@@ -93,7 +93,7 @@ impl Loading {
         match tune {
             Tune::Measure(Some(kept)) if on_gpu => {
                 if !self.executor.knows(kept) || self.executor.take_tuning(kept).is_err() {
-                    self.note("the tuning that was kept is damaged, or of another version: kernels are measured again");
+                    self.note("the tuning that was kept is damaged, of another version or of other activations: kernels are measured again");
                 }
                 Ok(())
             }
@@ -254,9 +254,12 @@ async fn open(options: &LoadOptions) -> Result<(Executor, Option<String>)> {
         #[cfg(not(target_arch = "wasm32"))]
         Device::Cpu => Ok((processor(options)?, None)),
         #[cfg(not(target_arch = "wasm32"))]
-        Device::Reference if options.threads.is_some() || options.activations != Activations::Auto => Err(
-            Error::Option("threads and activations are the processor's; the reference has one thread and f32".into()),
-        ),
+        Device::Reference if options.threads.is_some() || options.activations != Activations::Auto => {
+            Err(Error::Option(
+                "threads are the processor's, and activations its or the GPU's; the reference has one thread and f32"
+                    .into(),
+            ))
+        }
         #[cfg(not(target_arch = "wasm32"))]
         Device::Reference => Ok((Executor::reference(), None)),
         #[cfg(not(target_arch = "wasm32"))]
@@ -283,8 +286,7 @@ fn check_cache(options: &LoadOptions) -> Result<()> {
 }
 
 async fn gpu(options: &LoadOptions) -> Result<Executor> {
-    options.activations.check_gpu()?;
-    Executor::gpu(GpuOptions::default()).await
+    Executor::gpu(GpuOptions { activations: options.activations, ..GpuOptions::default() }).await
 }
 
 #[cfg(not(target_arch = "wasm32"))]

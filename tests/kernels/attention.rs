@@ -23,7 +23,7 @@ impl Case {
         // Of several rows there is no variant by subgroups.
         let several = if self.variant == RowVariant::Lane { Variant::Lane } else { Variant::Shared };
         let tuning = Some(Tuning::all(several).with_row_variant(self.variant));
-        let mut bench = Bench::with(GpuOptions { tuning, binding_limit: None });
+        let mut bench = Bench::with(GpuOptions { tuning, ..GpuOptions::default() });
         let CacheShape { kv_heads, head_width, context, .. } = self.cache;
         bench.cache(self.cache, self.format);
         let narrow = kv_heads * head_width;

@@ -56,7 +56,7 @@ impl Chooser {
 }
 
 fn gpu(variant: RowVariant) -> Executor {
-    let options = GpuOptions { binding_limit: None, tuning: Some(Tuning::default().with_row_variant(variant)) };
+    let options = GpuOptions { tuning: Some(Tuning::default().with_row_variant(variant)), ..GpuOptions::default() };
     block_on(Executor::gpu(options)).expect("a Vulkan, Metal or DX12 adapter")
 }
 

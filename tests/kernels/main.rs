@@ -15,6 +15,7 @@ use oriel::cpu::{Activations, Native};
 use oriel::executor::{Executor, Prepared, Readback};
 use oriel::format::{Format, pack};
 use oriel::gpu::GpuOptions;
+use oriel::kernels::quantise::{self, Planes};
 use oriel::kernels::tuning::Choice;
 use oriel::kernels::{CacheFormat, Tuning, Variant};
 use oriel::plan::{Activation, Builder, CacheShape, Combine, Epilogue, Output, Pairing, Plan, Step, View};
@@ -30,11 +31,13 @@ struct Bench {
     catalogue: Catalogue,
     random: Random,
     binding_limit: u64,
+    /// Whether inputs are made such that so many planes hold them exactly.
+    rounding: Option<Planes>,
 }
 
 impl Bench {
     fn new(variant: Variant, binding_limit: Option<u64>) -> Bench {
-        Bench::with(GpuOptions { binding_limit, tuning: Some(Tuning::all(variant)) })
+        Bench::with(GpuOptions { binding_limit, tuning: Some(Tuning::all(variant)), ..GpuOptions::default() })
     }
 
     fn with(options: GpuOptions) -> Bench {
@@ -45,7 +48,7 @@ impl Bench {
         // More threads than most shapes have work for.
         let processor = processor(3, None, Activations::F32);
         let executors = [gpu, Executor::reference(), processor];
-        Bench { executors, catalogue: Catalogue::default(), random: Random(7), binding_limit }
+        Bench { executors, catalogue: Catalogue::default(), random: Random(7), binding_limit, rounding: None }
     }
 
     fn weight(&mut self, format: Format, shape: Shape) -> WeightId {
@@ -104,7 +107,11 @@ impl Bench {
         position: u32,
     ) -> (f32, f32) {
         for x in inputs {
-            let values = self.random.values((plan.rows * plan.info(x.tensor).width) as usize);
+            let width = plan.info(x.tensor).width as usize;
+            let mut values = self.random.values(plan.rows as usize * width);
+            if let Some(planes) = self.rounding {
+                values.chunks_mut(width).for_each(|row| quantise::reference(row, planes));
+            }
             for (executor, prepared) in self.executors.iter_mut().zip(prepared) {
                 executor.write_tensor(prepared, x.tensor, &values);
             }
