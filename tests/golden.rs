@@ -202,6 +202,12 @@ fn smollm2_agrees_on_the_gpu() {
     smollm2_agrees(Device::Gpu, Activations::Auto);
 }
 
+/// By the way of 16 bits that `auto` may choose: within the same bound, and word for word.
+#[test]
+fn smollm2_agrees_on_the_gpu_by_whole_numbers() {
+    smollm2_agrees(Device::Gpu, Activations::Int16);
+}
+
 #[test]
 fn smollm2_agrees_on_the_reference() {
     smollm2_agrees(Device::Reference, Activations::Auto);
@@ -237,9 +243,12 @@ fn whole_numbers_cost_no_perplexity() {
     };
     let expected = of(Device::Reference, Activations::Auto);
     assert!((2.0..30.0).contains(&expected), "a model that knows English: {expected}");
-    for (activations, bound) in [(Activations::F32, 1e-3), (Activations::Int16, 1e-3), (Activations::Int8, 1e-2)] {
-        let actual = of(Device::Cpu, activations);
-        assert!((actual / expected - 1.0).abs() <= bound, "{activations:?}: {actual}, expected {expected}");
+    for device in [Device::Cpu, Device::Gpu] {
+        for (activations, bound) in [(Activations::F32, 1e-3), (Activations::Int16, 1e-3), (Activations::Int8, 1e-2)] {
+            let actual = of(device, activations);
+            let what = format!("{device:?}, {activations:?}: {actual}, expected {expected}");
+            assert!((actual / expected - 1.0).abs() <= bound, "{what}");
+        }
     }
 }
 

@@ -16,6 +16,7 @@ export interface Choice {
 
 /** What of WebGPU is used here; everything else is the core's. */
 export interface Gpu {
+  wgslLanguageFeatures?: { has(name: string): boolean };
   requestAdapter(options: { powerPreference: "high-performance" }): Promise<GpuAdapter | null>;
 }
 
@@ -31,6 +32,9 @@ export type Asked = Pick<EngineOptions, "device" | "activations">;
 /** Names under which a processor passes for a graphics card. Microsoft makes no other adapter than its rasteriser. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|^microsoft$/i;
 
+/** What shaders that multiply whole numbers are written with. */
+const PACKED = "packed_4x8_integer_dot_product";
+
 /**
  * A real GPU first. A rasteriser computes on the processor as well, only slower: several times so wherever it was
  * measured, so the processor's own path takes its place.
@@ -38,10 +42,6 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|^
  */
 export async function choose(asked: Asked, gpu: Gpu | undefined): Promise<Choice> {
   if (asked.device === "cpu") return { device: "cpu", reason: "the processor was asked for" };
-  const { activations } = asked;
-  if (asked.device === "auto" && (activations === "int8" || activations === "int16")) {
-    return { device: "cpu", reason: `${activations} activations are the processor's` };
-  }
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     const reason = missing(gpu);
@@ -54,6 +54,10 @@ export async function choose(asked: Asked, gpu: Gpu | undefined): Promise<Choice
   if (asked.device === "webgpu") return { device: "webgpu", reason: "WebGPU was asked for", adapterName, ...limits };
   if (isSoftware(adapter)) {
     return { device: "cpu", reason: `the only adapter, ${adapterName ?? "without a name"}, is no GPU, but software` };
+  }
+  const { activations } = asked;
+  if ((activations === "int8" || activations === "int16") && !gpu?.wgslLanguageFeatures?.has(PACKED)) {
+    return { device: "cpu", reason: `this browser's WebGPU has no products of packed bytes for ${activations} activations` };
   }
   return { device: "webgpu", reason: "the browser offers a GPU", adapterName, ...limits };
 }

@@ -14,7 +14,9 @@ export interface LoadOptions {
   device?: "auto" | "webgpu" | "cpu" | undefined;
   /** Of the processor, where it computes; more than one only in a cross-origin isolated page. Default: by its cores. */
   threads?: number | undefined;
-  /** How the processor multiplies by quantised weights; `auto` is `int16`, as good as f32. A GPU takes f32. */
+  /** What activations become before they are multiplied by quantised weights. On the processor `auto` is `int16`, as good
+   * as f32. On a GPU, where it is about the passes of a prompt, `auto` measures f32 against `int16`; `int16` and `int8`
+   * need products of packed bytes in its browser's WGSL. */
   activations?: "auto" | "f32" | "int16" | "int8" | undefined;
   /** Which of its instructions the processor uses; for tests and measurements: `auto` takes the best there are. */
   instructions?: "auto" | "simd" | "relaxed" | undefined;

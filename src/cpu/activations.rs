@@ -6,8 +6,8 @@ use crate::{Error, Result};
 /// What activations are turned into before they are multiplied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Activations {
-    /// What suits the device: [`Int16`](Activations::Int16) on the processor; on a GPU that or [`F32`](Activations::F32), which
-    /// is measured.
+    /// What suits the device: [`Int16`](Activations::Int16) on the processor; on a GPU that or [`F32`](Activations::F32),
+    /// by measurement.
     #[default]
     Auto,
     /// f32: nothing is lost.

@@ -146,7 +146,7 @@ impl Tile {
         }
     }
 
-    /// Itself where activations may be so, else what comes nearest. By itself nothing is chosen that is coarser than 16 bits.
+    /// Itself where activations may be so, else what comes nearest. Unasked nothing is chosen that is coarser than 16 bits.
     #[must_use]
     pub fn under(self, activations: Activations) -> Tile {
         let packed = |large, lane| if self.in_full() == Tile::Lane { lane } else { large };

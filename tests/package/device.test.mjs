@@ -46,6 +46,11 @@ test("without an adapter the processor computes, unless WebGPU was asked for", a
 test("what only the processor can do leads to it", async () => {
   const real = named({ vendor: "apple" });
   assert.equal((await choose({ ...auto, device: "cpu" }, real)).device, "cpu");
-  assert.equal((await choose({ ...auto, activations: "int8" }, real)).device, "cpu");
+  const { device, reason } = await choose({ ...auto, activations: "int8" }, real);
+  assert.equal(device, "cpu");
+  assert.match(reason, /no products of packed bytes for int8 activations/);
   assert.equal((await choose({ ...auto, activations: "f32" }, real)).device, "webgpu");
+  const packing = { ...real, wgslLanguageFeatures: new Set(["packed_4x8_integer_dot_product"]) };
+  assert.equal((await choose({ ...auto, activations: "int8" }, packing)).device, "webgpu");
+  assert.equal((await choose({ ...auto, activations: "int16" }, packing)).device, "webgpu");
 });

@@ -52,6 +52,24 @@ test("the classic three lines give what Hugging Face's give", async () => {
   assert.ok(asked.includes("/hub/api/models/openai-community/gpt2/tree/main"));
 });
 
+test("activations of 16 and 8 bits meet a matrix of q8 in the browser's own compiler", async () => {
+  const all = await page.evaluate(async () => {
+    const found = {};
+    for (const activations of ["f32", "int16", "int8"]) {
+      const options = { hub, precision: "q8", activations, tuning: "start" };
+      const model = await load("hf:openai-community/gpt2", options);
+      const { result } = model.generate("The quick brown fox jumps over the lazy dog", { maxTokens: 8, ignoreEos: true });
+      found[activations] = { tokens: (await result).tokens, tile: model.tuning.matmul.usual, device: model.info.device };
+      await model.dispose();
+    }
+    return found;
+  });
+  assert.deepEqual([all.f32.tile, all.int16.tile, all.int8.tile], ["lane", "lane int16", "lane int8"]);
+  assert.equal(all.int8.device, "webgpu");
+  assert.deepEqual(all.int16.tokens, all.f32.tokens);
+  assert.equal(all.int8.tokens.length, 8);
+});
+
 test("the GPU and the processor in the browser give the same tokens", async () => {
   const both = await page.evaluate(async () => {
     const tokens = [];

@@ -30,7 +30,7 @@ test("every linked shader becomes a pipeline, without a word from the compiler",
     return { names, faults };
   });
   assert.deepEqual(faults, []);
-  for (const kernel of ["attention", "embed", "matmul", "matvec", "rms_norm", "rope"]) {
+  for (const kernel of ["attention", "embed", "matmul", "matmul_packed", "matvec", "quantise", "rms_norm", "rope"]) {
     assert.ok(
       names.some((name) => name.startsWith(`${kernel},`)),
       `${kernel} is not among: ${names.join("; ")}`,

@@ -53,7 +53,8 @@ pub struct Model {
     /// Positions to make room for [default: what the model was trained for, at most 4096].
     #[arg(long, value_name = "N")]
     pub context: Option<u32>,
-    /// What activations become before they are multiplied: auto, f32, int16 or int8; whole numbers on the processor only.
+    /// What activations become before they are multiplied: auto, f32, int16 or int8. On a GPU that is
+    /// about several rows, and auto measures f32 and int16
     #[arg(long, default_value = "auto", value_parser = Activations::parse)]
     pub activations: Activations,
     /// Threads of the processor [default: as many as it runs at once].

@@ -40,14 +40,15 @@ pub fn keep(model: &Model, from: &TuningFrom) {
     let (TuningFrom::Auto, Some(tuning), false) = (from, tuning, model.tuned().is_empty()) else { return };
     let Some(path) = place(&adapter) else { return };
     let kept = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let tuning = kept.and_then(|kept| over(&kept, &tuning, &adapter.id())).unwrap_or(tuning);
+    let tuning = kept.and_then(|kept| over(&kept, &tuning)).unwrap_or(tuning);
     if let Err(error) = write(&path, &tuning) {
         output::note(&format!("note: what was measured is not kept: {error}"));
     }
 }
 
 /// A tuning with the shapes of a kept one that it says nothing of; none where that is damaged, or about something else.
-fn over(kept: &Value, tuning: &Value, adapter: &str) -> Option<Value> {
+fn over(kept: &Value, tuning: &Value) -> Option<Value> {
+    let adapter = tuning["adapter"].as_str()?;
     let mut both = Tuning::default();
     let applied = is_of(kept, adapter).then(|| both.apply_json(kept).and_then(|()| both.apply_json(tuning)));
     applied?.ok().map(|()| both.to_json(adapter))
