@@ -5,9 +5,9 @@
 //! by at most half a step, 1/65,278 or 1/254 of the block's greatest magnitude.
 //!
 //! `shaders/quantise.wgsl` reads 128 bytes for each block and writes 80 (48 of one plane): for 64 rows of 2,048 values
-//! 524 KB and 328 KB, beside the 2.6 MB of a q4 matrix of as many outputs. A block is a lane's, whose eight loads use up a line
-//! of 128 bytes; it is bound by being started. It is a dispatch of its own because every workgroup of the matmul reads
-//! all of a row's blocks: by themselves they would do the same work once for every 64 outputs.
+//! 524 KB and 328 KB, beside the 2.6 MB of a q4 matrix of as many outputs. A block is a lane's, whose eight loads use up a
+//! line of 128 bytes; it is bound by being started. It is a dispatch of its own because every workgroup of the matmul
+//! reads all of a row's blocks: by themselves they would do the same work once for every 64 outputs.
 
 use super::{Binding::*, Constants, Dispatch, Grid, Kernel, Resource};
 use crate::cpu::Activations;
