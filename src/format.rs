@@ -50,10 +50,10 @@ impl Format {
     /// The WGSL that reads this format: declares the bindings of group 2 and the functions that kernels call.
     pub const fn wgsl(self) -> &'static str {
         match self {
-            Format::F32 => include_str!("../shaders/formats/f32.wgsl"),
-            Format::F16 => include_str!("../shaders/formats/f16.wgsl"),
-            Format::Q8 => include_str!("../shaders/formats/q8.wgsl"),
-            Format::Q4 => include_str!("../shaders/formats/q4.wgsl"),
+            Format::F32 => crate::kernels::macros::wgsl!("formats/f32"),
+            Format::F16 => crate::kernels::macros::wgsl!("formats/f16"),
+            Format::Q8 => crate::kernels::macros::wgsl!("formats/q8"),
+            Format::Q4 => crate::kernels::macros::wgsl!("formats/q4"),
         }
     }
 

@@ -79,9 +79,9 @@ impl CacheFormat {
 
     pub(super) const fn wgsl(self) -> &'static str {
         match self {
-            CacheFormat::F32 => include_str!("../../shaders/formats/cache_f32.wgsl"),
-            CacheFormat::F16 => include_str!("../../shaders/formats/cache_f16.wgsl"),
-            CacheFormat::Q8 => include_str!("../../shaders/formats/cache_q8.wgsl"),
+            CacheFormat::F32 => crate::kernels::macros::wgsl!("formats/cache_f32"),
+            CacheFormat::F16 => crate::kernels::macros::wgsl!("formats/cache_f16"),
+            CacheFormat::Q8 => crate::kernels::macros::wgsl!("formats/cache_q8"),
         }
     }
 }

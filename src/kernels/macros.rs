@@ -1,4 +1,4 @@
-//! The two declarations of a face: its parameters and its kernel.
+//! The two declarations of a face, its parameters and its kernel, and the text of a shader.
 
 /// Declares `Params`: 4-byte scalars only, so that the order is the layout in WGSL too.
 macro_rules! params {
@@ -19,7 +19,7 @@ macro_rules! kernel {
     ($name:literal, workgroup $workgroup:expr, $params:ty, [$($binding:expr),* $(,)?]) => {
         $crate::kernels::Kernel {
             name: $name,
-            source: include_str!(concat!("../../shaders/", $name, ".wgsl")),
+            source: $crate::kernels::macros::wgsl!($name),
             workgroup: $workgroup,
             bindings: &[$($binding),*],
             params: <$params>::FIELDS,
@@ -27,3 +27,11 @@ macro_rules! kernel {
         }
     };
 }
+
+/// The text of `shaders/NAME.wgsl`, without its comments (`build.rs` takes them out).
+macro_rules! wgsl {
+    ($name:literal) => {
+        include_str!(concat!(env!("OUT_DIR"), "/shaders/", $name, ".wgsl"))
+    };
+}
+pub(crate) use wgsl;

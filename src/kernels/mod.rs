@@ -6,7 +6,7 @@
 //! tensors, group 2 the matrix, declared by the file of its format in `shaders/formats/`.
 
 #[macro_use]
-mod macros;
+pub(crate) mod macros;
 mod cache;
 mod dispatch;
 mod reference;
@@ -112,36 +112,36 @@ pub const WITH_SUBGROUPS: &[&Kernel] = &[
 ];
 
 const LIBRARY: &[(&str, &str)] = &[
-    ("activation", include_str!("../../shaders/lib/activation.wgsl")),
-    ("attend", include_str!("../../shaders/lib/attend.wgsl")),
-    ("cached", include_str!("../../shaders/lib/cached.wgsl")),
-    ("cells", include_str!("../../shaders/lib/cells.wgsl")),
-    ("element_f16", include_str!("../../shaders/lib/element_f16.wgsl")),
-    ("element_f32", include_str!("../../shaders/lib/element_f32.wgsl")),
-    ("epilogue", include_str!("../../shaders/lib/epilogue.wgsl")),
-    ("leaders", include_str!("../../shaders/lib/leaders.wgsl")),
-    ("live", include_str!("../../shaders/lib/live.wgsl")),
-    ("multiply", include_str!("../../shaders/lib/multiply.wgsl")),
-    ("narrow", include_str!("../../shaders/lib/narrow.wgsl")),
-    ("norm", include_str!("../../shaders/lib/norm.wgsl")),
-    ("packed", include_str!("../../shaders/lib/packed.wgsl")),
-    ("philox", include_str!("../../shaders/lib/philox.wgsl")),
-    ("planes", include_str!("../../shaders/lib/planes.wgsl")),
-    ("products", include_str!("../../shaders/lib/products.wgsl")),
-    ("reduce", include_str!("../../shaders/lib/reduce.wgsl")),
-    ("rotate", include_str!("../../shaders/lib/rotate.wgsl")),
-    ("sampling", include_str!("../../shaders/lib/sampling.wgsl")),
-    ("shares", include_str!("../../shaders/lib/shares.wgsl")),
-    ("shares_subgroups", include_str!("../../shaders/lib/shares_subgroups.wgsl")),
-    ("slice_team", include_str!("../../shaders/lib/slice_team.wgsl")),
-    ("slice_team_subgroups", include_str!("../../shaders/lib/slice_team_subgroups.wgsl")),
-    ("slices", include_str!("../../shaders/lib/slices.wgsl")),
-    ("splits", include_str!("../../shaders/lib/splits.wgsl")),
-    ("team", include_str!("../../shaders/lib/team.wgsl")),
-    ("team_subgroups", include_str!("../../shaders/lib/team_subgroups.wgsl")),
-    ("tiles", include_str!("../../shaders/lib/tiles.wgsl")),
-    ("together", include_str!("../../shaders/lib/together.wgsl")),
-    ("wide", include_str!("../../shaders/lib/wide.wgsl")),
+    ("activation", wgsl!("lib/activation")),
+    ("attend", wgsl!("lib/attend")),
+    ("cached", wgsl!("lib/cached")),
+    ("cells", wgsl!("lib/cells")),
+    ("element_f16", wgsl!("lib/element_f16")),
+    ("element_f32", wgsl!("lib/element_f32")),
+    ("epilogue", wgsl!("lib/epilogue")),
+    ("leaders", wgsl!("lib/leaders")),
+    ("live", wgsl!("lib/live")),
+    ("multiply", wgsl!("lib/multiply")),
+    ("narrow", wgsl!("lib/narrow")),
+    ("norm", wgsl!("lib/norm")),
+    ("packed", wgsl!("lib/packed")),
+    ("philox", wgsl!("lib/philox")),
+    ("planes", wgsl!("lib/planes")),
+    ("products", wgsl!("lib/products")),
+    ("reduce", wgsl!("lib/reduce")),
+    ("rotate", wgsl!("lib/rotate")),
+    ("sampling", wgsl!("lib/sampling")),
+    ("shares", wgsl!("lib/shares")),
+    ("shares_subgroups", wgsl!("lib/shares_subgroups")),
+    ("slice_team", wgsl!("lib/slice_team")),
+    ("slice_team_subgroups", wgsl!("lib/slice_team_subgroups")),
+    ("slices", wgsl!("lib/slices")),
+    ("splits", wgsl!("lib/splits")),
+    ("team", wgsl!("lib/team")),
+    ("team_subgroups", wgsl!("lib/team_subgroups")),
+    ("tiles", wgsl!("lib/tiles")),
+    ("together", wgsl!("lib/together")),
+    ("wide", wgsl!("lib/wide")),
 ];
 
 impl Kernel {

@@ -4,21 +4,24 @@
 //! reads is made from the model by `tests/peers/onnx_of.py`.
 
 use super::{Arguments, command, parsed};
-use crate::process::{at_root, npm, output_of, run_long, say};
-use crate::setup::{browser, firefox, node, python};
+use crate::process::{at_root, npm, output, output_of, run_long, say};
+use crate::setup::{apt, browser, firefox, node, python};
 use crate::{build, paths, stamp};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Every engine, in the order in which they are run.
-const ENGINES: [&str; 14] = [
+const ENGINES: [&str; 16] = [
     "oriel",
     "transformers.js",
     "oriel-cpu-1",
     "oriel-cpu-2",
     "native-cpu-1",
     "native-cpu-2",
+    "llama.cpp-1",
+    "llama.cpp-2",
     "wllama-1",
     "wllama-2",
     "transformers-q8",
@@ -31,6 +34,9 @@ const ENGINES: [&str; 14] = [
 
 /// The same code outside of a browser, by its threads: what the browser takes of it is a ratio like the others.
 const NATIVE: &str = "native-cpu-";
+
+/// llama.cpp, compiled for this processor, by its threads: what a browser can be measured against at all.
+const LLAMA_CPP: &str = "llama.cpp-";
 
 /// What is measured where nothing is said. Longer prompts would take the slowest of them hours.
 const PREFILL: [u32; 3] = [32, 128, 512];
@@ -56,7 +62,8 @@ pub fn measure(arguments: &Arguments, model: &Path) -> Result<Map<String, Value>
     let prefill = arguments.prefill.as_deref().unwrap_or(&PREFILL);
     let decode = arguments.decode.as_deref().unwrap_or(&DECODE);
     let runs = arguments.runs.unwrap_or(RUNS);
-    let (native, engines): (Vec<_>, Vec<_>) = engines.into_iter().partition(|name| name.starts_with(NATIVE));
+    let in_browser = |name: &&str| !name.starts_with(NATIVE) && !name.starts_with(LLAMA_CPP);
+    let (engines, native): (Vec<_>, Vec<_>) = engines.into_iter().partition(in_browser);
     let options = json!({
         "model": model, "onnx": onnx, "engines": engines, "precision": arguments.precision,
         "prefill": prefill, "decode": decode,
@@ -65,12 +72,8 @@ pub fn measure(arguments: &Arguments, model: &Path) -> Result<Map<String, Value>
     });
     let mut reports = Map::new();
     for name in native {
-        say(format!("measuring natively: {name}"));
-        let threads = &name[NATIVE.len()..];
-        let mut command = command(arguments, model, [prefill, decode], runs);
-        let mut report = parsed(&output_of(command.args(["--device", "cpu", "--threads", threads]))?)?;
-        report["against"] = json!(format!("oriel-cpu-{threads}"));
-        reports.insert(name.into(), report);
+        let sizes = json!({ "prefill": prefill, "decode": decode, "newTokens": arguments.new_tokens, "runs": runs });
+        reports.insert(name.into(), natively(name, arguments, model, &sizes)?);
     }
     if engines.is_empty() {
         return Ok(reports);
@@ -85,15 +88,47 @@ pub fn measure(arguments: &Arguments, model: &Path) -> Result<Map<String, Value>
     Ok(reports)
 }
 
+/// Outside of a browser, beside the browser's with as many threads.
+fn natively(name: &str, arguments: &Arguments, model: &Path, sizes: &Value) -> Result<Value> {
+    let (engine, threads) = name.rsplit_once('-').context("an engine without threads")?;
+    let mut command = if name.starts_with(LLAMA_CPP) {
+        let mut options = sizes.clone();
+        options["threads"] = json!(threads.parse::<u32>()?);
+        llama_cpp(model, &options)?
+    } else {
+        let runs = arguments.runs.unwrap_or(RUNS);
+        let list = |key: &str| -> Result<Vec<u32>> { Ok(serde_json::from_value(sizes[key].clone())?) };
+        let mut command = command(arguments, model, [&list("prefill")?, &list("decode")?], runs);
+        command.args(["--device", "cpu", "--threads", threads]);
+        command
+    };
+    say(format!("measuring natively: {engine} on {threads} threads"));
+    let mut report = parsed(&output_of(&mut command)?)?;
+    report["against"] = json!(format!("oriel-cpu-{threads}"));
+    Ok(report)
+}
+
+/// llama.cpp from its source, compiled here, which takes minutes the first time.
+fn llama_cpp(model: &Path, options: &Value) -> Result<Command> {
+    let peers = paths::root().join("tests/peers");
+    if output(Command::new("c++").arg("--version")).is_none() {
+        apt::install(&["g++"], "a C++ compiler")?;
+    }
+    let python = python::environment("peers-llama", &peers.join("llama-requirements.txt"))?;
+    let mut command = at_root(python);
+    command.arg(peers.join("llama_cpp.py")).arg(model).arg(options.to_string());
+    Ok(command)
+}
+
 fn engines(asked: &[String], model: &Path) -> Result<Vec<&'static str>> {
     if let Some(unknown) = asked.iter().find(|name| !ENGINES.contains(&name.as_str())) {
         bail!("{unknown} is no engine; there are: {}", ENGINES.join(", "));
     }
-    let runs = |name: &&&str| !name.starts_with("wllama") || model.is_file();
+    let runs = |name: &&&str| !(name.starts_with("wllama") || name.starts_with(LLAMA_CPP)) || model.is_file();
     let wanted = |name: &&&str| asked.is_empty() || asked.iter().any(|asked| asked == **name);
     let engines: Vec<_> = ENGINES.iter().filter(wanted).filter(runs).copied().collect();
     if engines.is_empty() {
-        bail!("wllama reads GGUF files only");
+        bail!("wllama and llama.cpp read GGUF files only");
     }
     Ok(engines)
 }

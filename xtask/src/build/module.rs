@@ -66,10 +66,10 @@ fn publish(bound: &Path, folder: &Path) -> Result<()> {
     for source in stamp::files_under(bound, &[])? {
         let target = folder.join(source.strip_prefix(bound)?);
         fs::create_dir_all(target.parent().unwrap_or(folder))?;
-        if source.extension().is_some_and(|extension| extension == "wasm") {
-            optimise(&source, &target)?;
-        } else {
-            fs::copy(&source, &target).with_context(|| format!("copying {}", source.display()))?;
+        match source.extension().and_then(|extension| extension.to_str()) {
+            Some("wasm") => optimise(&source, &target)?,
+            Some("js") => minify(&source, &target)?,
+            _ => drop(fs::copy(&source, &target).with_context(|| format!("copying {}", source.display()))?),
         }
     }
     Ok(())
@@ -81,6 +81,15 @@ fn optimise(source: &Path, target: &Path) -> Result<()> {
     wasm_opt(&WASM_OPT, source, target)?;
     say(format!("the module is {} KB now", fs::metadata(target)?.len() / 1000));
     Ok(())
+}
+
+/// wasm-bindgen's comments are for readers of its types.
+fn minify(source: &Path, target: &Path) -> Result<()> {
+    let script = "import { build } from 'esbuild'; const [, entry, outfile] = process.argv; \
+                  await build({ entryPoints: [entry], outfile, minify: true, format: 'esm' });";
+    let mut node = at_root("node");
+    node.args(["--input-type=module", "--eval", script, "--"]).arg(source).arg(target);
+    run(&mut node).context("esbuild failed")
 }
 
 /// Runs wasm-opt, which comes as JavaScript with the npm package `binaryen`.
