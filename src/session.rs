@@ -30,6 +30,7 @@ mod chunks;
 mod files;
 mod generation;
 mod incoming;
+mod ledger;
 mod loading;
 mod model;
 mod options;
@@ -45,6 +46,7 @@ mod text;
 
 pub use assembly::FormatUse;
 pub use generation::{Chunk, FinishReason, Generation, Step, Timings};
+pub use ledger::{Change, Pass};
 pub use loading::Loading;
 pub use model::{Info, Model};
 pub use options::{CachePrecision, DEFAULT_CONTEXT, Device, GenerateOptions, LoadOptions, Tune};

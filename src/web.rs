@@ -201,15 +201,17 @@ impl Model {
         self.model.text().render(&messages, add_generation_prompt).map_err(throw)
     }
 
-    /// Begins a generation from a text or from messages; one that was going on is dropped.
+    /// Begins a generation from a text or from messages, or takes one up after the tokens `resume` of its answer; one that
+    /// was going on is dropped.
     pub fn start(&mut self, prompt: &JsValue, options: &JsValue) -> Answer<()> {
         self.generation = None;
-        let options: AskedOfGeneration = read(options).map_err(throw)?;
+        let mut options: AskedOfGeneration = read(options).map_err(throw)?;
+        let resume = std::mem::take(&mut options.resume);
         let tokens = match prompt.as_string() {
             Some(text) => self.model.text().prompt(&text),
             None => conversation(prompt).and_then(|messages| self.model.text().chat_prompt(&messages)),
         };
-        let generation = tokens.and_then(|tokens| self.model.start(&tokens, options.into()));
+        let generation = tokens.and_then(|tokens| self.model.resume(&tokens, options.into(), &resume));
         self.generation = Some(generation.map_err(throw)?);
         Ok(())
     }
@@ -222,6 +224,28 @@ impl Model {
             Step::Prompt { .. } => write(&json!({})),
             Step::Finished => Ok(JsValue::UNDEFINED),
         }
+    }
+
+    /// By which passes the cache came to hold what it holds, as far as that has changed: `[from, pass...]`, a pass being
+    /// `[start, 1 where its tokens ran alone, token...]`; or undefined.
+    pub fn changed(&mut self) -> Answer {
+        let Some(change) = self.model.changed() else { return Ok(JsValue::UNDEFINED) };
+        let passes = change
+            .passes
+            .into_iter()
+            .map(|pass| json!([pass.start, u32::from(pass.alone)].into_iter().chain(pass.tokens).collect::<Vec<_>>()));
+        write(&Value::Array([json!(change.from)].into_iter().chain(passes).collect()))
+    }
+
+    /// Takes over such passes of another worker's model, to be made again when an answer has a use for them.
+    pub async fn restore(&mut self, passes: JsValue) -> Answer<()> {
+        let passes: Vec<Vec<u32>> = read(&passes).map_err(throw)?;
+        let passes = passes.iter().map(|pass| match pass[..] {
+            [start, alone, ref tokens @ ..] => Ok(session::Pass { start, alone: alone == 1, tokens: tokens.to_vec() }),
+            _ => Err(Error::Option("a pass has no position".into())),
+        });
+        let passes = passes.collect::<Result<_>>().map_err(throw)?;
+        self.model.restore(passes).await.map_err(throw)
     }
 
     /// What the generation has come to so far.
@@ -368,6 +392,7 @@ struct AskedOfGeneration {
     seed: u64,
     stop: Vec<String>,
     ignore_eos: bool,
+    resume: Vec<u32>,
 }
 
 impl Default for AskedOfGeneration {
@@ -385,6 +410,7 @@ impl Default for AskedOfGeneration {
             seed: sampling.seed,
             stop,
             ignore_eos,
+            resume: Vec::new(),
         }
     }
 }

@@ -97,6 +97,8 @@ pub struct Timings {
     pub cached_tokens: usize,
     /// Tokens of the answer.
     pub new_tokens: usize,
+    /// Those of them that it was taken up after, on a device that took none of this time for them.
+    pub resumed_tokens: usize,
 }
 
 impl Timings {
@@ -107,7 +109,7 @@ impl Timings {
 
     /// New tokens in a second, the first aside; 0 before there is a figure.
     pub fn decode_tokens_per_s(&self) -> f64 {
-        per_second(self.new_tokens.saturating_sub(1), self.decode_ms)
+        per_second(self.new_tokens.saturating_sub(self.resumed_tokens + 1), self.decode_ms)
     }
 }
 
@@ -122,6 +124,31 @@ impl Model {
     /// [`Error::Option`] for options out of range, and for a prompt without tokens or with one, or a
     /// bias for one, outside the vocabulary; [`Error::Context`] for a prompt longer than the context.
     pub fn start(&self, prompt: &[u32], options: GenerateOptions) -> Result<Generation> {
+        self.resume(prompt, options, &[])
+    }
+
+    /// Takes up an answer after the tokens that it had come to, perhaps on another device: what follows is what would have
+    /// followed, text, penalties, random numbers and all.
+    ///
+    /// # Errors
+    /// As [`start`](Model::start); [`Error::Option`] for tokens outside the vocabulary or after the answer's end.
+    pub fn resume(&self, prompt: &[u32], options: GenerateOptions, tokens: &[u32]) -> Result<Generation> {
+        let mut generation = self.fresh(prompt, options)?;
+        if !tokens.is_empty() && tokens.len() <= generation.most {
+            self.check(tokens)?;
+        }
+        for token in tokens {
+            if generation.finish.is_some() {
+                return Err(Error::Option("the tokens to go on from do not stop where the answer has ended".into()));
+            }
+            let ends = !generation.ignore_eos && self.text().tokenizer().end_tokens().contains(token);
+            generation.take(Chosen { token: *token, logprob: None, top: Vec::new() }, ends);
+        }
+        generation.timings.resumed_tokens = tokens.len();
+        Ok(generation)
+    }
+
+    fn fresh(&self, prompt: &[u32], options: GenerateOptions) -> Result<Generation> {
         options.check()?;
         options.sampling.check_vocab(self.shape().vocab)?;
         self.check(prompt)?;
@@ -167,8 +194,13 @@ impl Model {
         let start = Instant::now();
         if generation.begun.is_none() {
             generation.begun = Some(start);
-            generation.timings.cached_tokens = self.reusable(&generation.history);
+            generation.timings.cached_tokens = self.reusable(&generation.history).min(generation.prompt_tokens);
             generation.timings.prompt_tokens = generation.prompt_tokens - generation.timings.cached_tokens;
+        }
+        if let Some(done) = self.repay(&generation.history).await? {
+            self.turn = None;
+            generation.spend(start);
+            return Ok(Step::Prompt { done, total: generation.history.len() });
         }
         // Whatever fails below leaves it open what the executor has chosen by, and what is on its way.
         let turn = self.turn.take();
@@ -249,7 +281,7 @@ impl Generation {
     /// Books the time of a step that began at `start`.
     fn spend(&mut self, start: Instant) {
         let ms = start.elapsed().as_secs_f64() * 1000.0;
-        if self.tokens().is_empty() {
+        if self.tokens().len() == self.timings.resumed_tokens {
             self.timings.prefill_ms += ms;
             self.timings.first_token_ms = self.begun.unwrap_or(start).elapsed().as_secs_f64() * 1000.0;
         } else {

@@ -2,6 +2,7 @@
 
 use super::assembly::{Assembly, Bound, FormatUse};
 use super::chunks::Chunks;
+use super::ledger::{Change, Ledger, Pass};
 use super::pace::Pace;
 use super::text::Text;
 use crate::executor::{AdapterInfo, Counts, Executor, Prepared, Readback};
@@ -14,6 +15,9 @@ use crate::{Error, Result};
 use serde_json::Value;
 use std::collections::VecDeque;
 use web_time::Instant;
+
+/// Passes of one row that are submitted without a look at the device.
+const REPAID_AT_ONCE: usize = 16;
 
 /// A model on a device, ready to run. Dropping it frees what it holds there.
 ///
@@ -33,6 +37,8 @@ pub struct Model {
     scoring: Option<(Prepared, u32)>,
     /// The tokens whose keys and values stand in the cache, by position.
     cached: Vec<u32>,
+    /// By which passes they came there.
+    ledger: Ledger,
     /// The answer whose options the executor chooses tokens by, if that is still sure.
     pub(super) turn: Option<u64>,
     /// The token that was chosen last, of those that came back; its keys and values are not in the cache yet.
@@ -103,6 +109,7 @@ impl Model {
             tuned: Vec::new(),
             scoring: None,
             cached: Vec::new(),
+            ledger: Ledger::default(),
             turn: None,
             last: None,
             flights: VecDeque::new(),
@@ -176,6 +183,59 @@ impl Model {
     /// Forgets the tokens in the cache: what is run next is computed from its first token.
     pub fn forget(&mut self) {
         self.cached.clear();
+        self.ledger.cut(0);
+    }
+
+    /// By which passes the tokens in the cache came there: what has changed since the last call, if anything. Whoever keeps
+    /// it can have the same cache made on another device, by [`restore`](Model::restore).
+    pub fn changed(&mut self) -> Option<Change> {
+        self.ledger.tell()
+    }
+
+    /// Takes over what stood in the cache of the same model with the same tuning. The passes are made again, by the same
+    /// kernels and so to the bit, as far as the next answer has a use for them.
+    ///
+    /// # Errors
+    /// [`Error::Option`] where the passes do not follow one another, or do not fit this model.
+    pub async fn restore(&mut self, passes: Vec<Pass>) -> Result<()> {
+        if let Some(pass) = passes.iter().find(|pass| !pass.alone && pass.tokens.len() > self.passes.most_rows as usize)
+        {
+            return Err(Error::Option(format!("a pass has {} rows, more than here", pass.tokens.len())));
+        }
+        let vocab = self.shape().vocab;
+        if let Some(token) = passes.iter().flat_map(|pass| &pass.tokens).find(|token| **token >= vocab) {
+            return Err(Error::Option(format!("token {token} is outside the vocabulary of {vocab}")));
+        }
+        let ledger = Ledger::owing(passes)?;
+        let cached = ledger.tokens();
+        if cached.len() > self.context() as usize {
+            return Err(Error::Context(format!("{} positions are more than the context has", cached.len())));
+        }
+        self.land().await?;
+        (self.cached, self.ledger, self.turn) = (cached, ledger, None);
+        Ok(())
+    }
+
+    /// Makes some of the passes that are owed, of those that are of use for `tokens`; how many positions stand in the cache
+    /// then, or none where nothing is owed.
+    pub(super) async fn repay(&mut self, tokens: &[u32]) -> Result<Option<usize>> {
+        if self.ledger.next_owed().is_none() {
+            return Ok(None);
+        }
+        let common = self.reusable(tokens);
+        self.ledger.cut(common as u32);
+        self.cached = self.ledger.tokens();
+        let Some(Pass { start, alone, tokens }) = self.ledger.next_owed().cloned() else { return Ok(None) };
+        let (pass, rows) = if alone { (self.passes.decode, 1) } else { (self.passes.prompt, tokens.len()) };
+        for (index, run) in tokens.chunks(rows).enumerate() {
+            self.executor.run(pass, run, start + (index * rows) as u32, Readback::Nothing)?;
+            if index % REPAID_AT_ONCE == REPAID_AT_ONCE - 1 {
+                self.executor.settle().await?;
+            }
+        }
+        self.executor.settle().await?;
+        self.ledger.pay();
+        Ok(Some(self.ledger.paid()))
     }
 
     /// Checks tokens that are to be run.
@@ -225,10 +285,13 @@ impl Model {
     fn run(&mut self, pass: Prepared, start: usize, tokens: &[u32], readback: Readback) -> Result<()> {
         // What a pass that fails leaves behind is not known.
         let mut cached = std::mem::take(&mut self.cached);
+        let mut ledger = std::mem::take(&mut self.ledger);
+        self.ledger.cut(0);
         self.executor.run(pass, tokens, start as u32, readback)?;
         cached.truncate(start);
         cached.extend_from_slice(tokens);
-        self.cached = cached;
+        ledger.note(start as u32, pass == self.passes.decode, tokens);
+        (self.cached, self.ledger) = (cached, ledger);
         Ok(())
     }
 
@@ -242,7 +305,7 @@ impl Model {
         let position = self.cached.len() + self.flights.iter().sum::<usize>();
         let ran = self.executor.chain(self.passes.decode, position as u32, count);
         if ran.is_err() {
-            self.cached.clear();
+            self.forget();
         }
         self.flights.push_back(count as usize);
         ran
@@ -270,8 +333,11 @@ impl Model {
         let chosen = self.executor.choices().await?;
         let ran = self.flights.pop_front().unwrap_or_default();
         for chosen in chosen.iter().flatten() {
-            if ran > 0 {
-                self.cached.extend(self.last);
+            if ran > 0
+                && let Some(last) = self.last
+            {
+                self.ledger.note(self.cached.len() as u32, true, &[last]);
+                self.cached.push(last);
             }
             self.last = Some(self.in_vocabulary(chosen)?);
         }
