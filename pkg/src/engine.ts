@@ -2,6 +2,7 @@
 
 import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./benchmark.js";
 import type { Asked, Choice } from "./device.js";
+import type { CacheChange, Pass } from "./heal.js";
 import type { Instructions } from "./machine.js";
 import type { Message, SamplingOptions } from "./options.js";
 import type { Tuning } from "./tunings.js";
@@ -149,10 +150,14 @@ export interface EngineModel {
   tokenize(text: string): Uint32Array;
   detokenize(tokens: Uint32Array): string;
   applyTemplate(messages: readonly Message[], addGenerationPrompt: boolean): string;
-  /** Begins a generation; one that was going on is dropped. */
-  start(prompt: string | readonly Message[], options: SamplingOptions): void;
+  /** Begins a generation, or takes one up after the tokens `resume`; one that was going on is dropped. */
+  start(prompt: string | readonly Message[], options: SamplingOptions & { resume?: number[] }): void;
   /** One step; undefined when the generation has ended. A step that yields no token yet has none. */
   next(): Promise<Partial<Chunk> | undefined>;
+  /** By which passes the cache came to hold what it holds, as far as that has changed since the last call. */
+  changed(): CacheChange | undefined;
+  /** Takes over what stood in the cache of another engine. */
+  restore(passes: Pass[]): Promise<void>;
   /** What the generation has come to so far. */
   result(): Result;
   /** Begins a benchmark; one that was going on is dropped. */

@@ -5,7 +5,6 @@ import { checkModel } from "./checking.js";
 import type { Adapter, Engine, EngineModel, StartEngine } from "./engine.js";
 import { OrielError, aborted, toWire } from "./errors.js";
 import { loadModel } from "./loading.js";
-import type { Message, SamplingOptions } from "./options.js";
 import type { Calls, Reply, Request } from "./protocol.js";
 
 type Call = Extract<Request, { kind: "call" }>;
@@ -65,10 +64,10 @@ export class Host {
         return this.#engineTurns.take(() => this.#load(call.id, call.takes, ending.abort.signal));
       case "check":
         return this.#engineTurns.take(() => this.#check(call.takes, ending.abort.signal));
-      case "generate": {
-        const { prompt, options } = call.takes;
-        return this.#generationTurns.take(() => this.#generate(call.id, prompt, options, ending));
-      }
+      case "generate":
+        return this.#generationTurns.take(() => this.#generate(call.id, call.takes, ending));
+      case "restore":
+        return this.#engineTurns.take(async () => (await this.#loaded().restore(call.takes.passes), null));
       case "tokenize":
         return this.#engineTurns.take(() => Array.from(this.#loaded().tokenize(call.takes.text)));
       case "detokenize":
@@ -102,14 +101,20 @@ export class Host {
     return checkModel(this.#engine, wanted, options, signal);
   }
 
-  async #generate(id: number, prompt: string | Message[], options: SamplingOptions, ending: Ending): Promise<Gives> {
+  async #generate(id: number, { prompt, options, resume }: Calls["generate"]["takes"], ending: Ending): Promise<Gives> {
     const { signal } = ending.abort;
-    await this.#step(signal, (model) => model.start(prompt, options));
+    await this.#step(signal, (model) => model.start(prompt, { ...options, ...(resume ? { resume } : {}) }));
     while (!ending.stopped) {
-      const chunk = await this.#step(signal, (model) => model.next());
-      if (!chunk) return this.#step(signal, (model) => model.result());
-      const { token, text = "" } = chunk;
-      if (token !== undefined) this.#post({ kind: "chunk", id, chunk: { token, text } });
+      const step = await this.#step(signal, async (model) => {
+        const next = await model.next();
+        return { next, change: model.changed() };
+      });
+      if (!step.next) return this.#step(signal, (model) => model.result());
+      const { token, text = "" } = step.next;
+      const change = step.change && { change: step.change };
+      // In one message: whoever takes the answer up elsewhere needs both of a step, or neither.
+      if (token !== undefined) this.#post({ kind: "chunk", id, chunk: { token, text }, ...change });
+      else if (change) this.#post({ kind: "chunk", id, ...change });
       // Lets messages in: an engine that never leaves the processor would not notice that it is to stop.
       await nextTask();
     }

@@ -19,6 +19,7 @@ export type {
   Roofline,
   Spread,
 } from "./benchmark.js";
+export type { ModelEvent } from "./heal.js";
 export type { Model } from "./model.js";
 export type { Session, SessionOptions } from "./session.js";
 export type { Run } from "./run.js";

@@ -20,7 +20,7 @@ export const HUB = "https://huggingface.co";
  * @throws OrielError; an aborted or failed load leaves nothing on the device.
  */
 export async function load(source: Source, options?: LoadOptions): Promise<Model> {
-  const { signal, onProgress, hub = HUB, revision = "main", ...rest } = loadOptions(options);
+  const { signal, onProgress, onEvent, hub = HUB, revision = "main", ...rest } = loadOptions(options);
   throwIfAborted(signal);
   const { device = "auto", precision = "auto", cache = "auto", tuning = "auto" } = rest;
   const { activations = "auto", instructions = "auto", threads, context } = rest;
@@ -40,7 +40,7 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
   });
   if (device === "webgpu" && !("gpu" in navigator)) throw new OrielError("no-webgpu", missing(undefined));
   throwIfAborted(signal);
-  const client = new Client(startWorker());
+  const client = new Client(startWorker(), { start: startWorker, onEvent });
   try {
     const info = await client.call("load", { wanted: files, options: engineOptions }, { signal, onProgress }).done;
     return new Model(client, info);

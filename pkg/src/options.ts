@@ -2,6 +2,7 @@
 // Ranges are the core's to check, so that they stand in one place.
 
 import { OrielError } from "./errors.js";
+import type { ModelEvent } from "./heal.js";
 import type { Tuning } from "./tunings.js";
 
 /** How a model is loaded. */
@@ -10,6 +11,8 @@ export interface LoadOptions {
   signal?: AbortSignal | undefined;
   /** Told how the load goes on, at most about ten times a second. */
   onProgress?: ((progress: Progress) => void) | undefined;
+  /** Told when the GPU or the worker was lost and when the model goes on; calls wait meanwhile, and then go on by themselves. */
+  onEvent?: ((event: ModelEvent) => void) | undefined;
   /** `auto` takes a GPU where there is one and else the processor; `info.deviceReason` says why. */
   device?: "auto" | "webgpu" | "cpu" | undefined;
   /** Of the processor, where it computes; more than one only in a cross-origin isolated page. Default: by its cores. */
@@ -127,6 +130,7 @@ export type Rules<T> = { [Name in keyof Required<T>]: Rule };
 const LOAD: Rules<LoadOptions> = {
   signal,
   onProgress: callback,
+  onEvent: callback,
   device: oneOf("auto", "webgpu", "cpu"),
   threads: count,
   activations: oneOf("auto", "f32", "int16", "int8"),
@@ -139,7 +143,7 @@ const LOAD: Rules<LoadOptions> = {
   revision: text,
 };
 
-const CHECK: Rules<CheckOptions> = (({ onProgress, threads, activations, instructions, tuning, ...rules }) => rules)(LOAD);
+const CHECK: Rules<CheckOptions> = (({ onProgress, onEvent, threads, activations, instructions, tuning, ...rules }) => rules)(LOAD);
 
 const SAMPLING: Rules<SamplingOptions> = {
   maxTokens: whole,

@@ -4,6 +4,7 @@ import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./bench
 import type { CheckedOptions, Fit } from "./checking.js";
 import type { Chunk, ModelInfo, EngineOptions, Result } from "./engine.js";
 import type { WireError } from "./errors.js";
+import type { CacheChange, Pass } from "./heal.js";
 import type { Message, Progress, SamplingOptions } from "./options.js";
 import type { Wanted } from "./source.js";
 
@@ -13,8 +14,10 @@ export interface Calls {
   load: { takes: { wanted: Wanted; options: EngineOptions }; gives: LoadedInfo };
   /** Whether and how a model would run; needs none, and leaves none. */
   check: { takes: { wanted: Wanted; options: CheckedOptions }; gives: Fit };
-  /** Chunks come as messages of their own until it is done. */
-  generate: { takes: { prompt: string | Message[]; options: SamplingOptions }; gives: Result };
+  /** Chunks come as messages of their own until it is done; only those after `resume`, the tokens that there were before. */
+  generate: { takes: { prompt: string | Message[]; options: SamplingOptions; resume?: number[] }; gives: Result };
+  /** Takes over the cache of another worker's model: the passes are made again where there is a use for them. */
+  restore: { takes: { passes: Pass[] }; gives: null };
   tokenize: { takes: { text: string }; gives: number[] };
   detokenize: { takes: { tokens: number[] }; gives: string };
   applyTemplate: { takes: { messages: Message[]; addGenerationPrompt: boolean }; gives: string };
@@ -47,8 +50,11 @@ export type Request =
 
 /** To the page. */
 export type Reply =
+  /** The worker lives, and holds this lock for as long as it does. */
+  | { kind: "alive"; lock: string }
   | { kind: "progress"; id: number; progress: Progress }
   | { kind: "benchmark"; id: number; progress: BenchmarkProgress }
-  | { kind: "chunk"; id: number; chunk: Chunk }
+  /** What stands in the engine's cache has changed, and perhaps a token has come with it. */
+  | { kind: "chunk"; id: number; chunk?: Chunk; change?: CacheChange }
   | { kind: "done"; id: number; gives: Calls[CallName]["gives"] }
   | { kind: "failed"; id: number; error: WireError };

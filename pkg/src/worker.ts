@@ -82,3 +82,11 @@ function ending<T extends { free(): void }>(held: T, machine: Machine): T {
 
 const host = new Host(startEngine, (reply) => scope.postMessage(reply));
 scope.onmessage = ({ data }) => host.receive(data);
+
+/** A worker may end without a word; a lock that it holds ends with it, and the page hears of that. */
+const lock = `oriel-${crypto.randomUUID?.() ?? Math.random()}`;
+const hold = () => {
+  scope.postMessage({ kind: "alive", lock });
+  return new Promise<never>(() => undefined);
+};
+navigator.locks?.request(lock, hold).catch(() => undefined);

@@ -16,6 +16,8 @@ class Counting {
   pushed = 0;
   unsettled = 0;
   failAt = {};
+  changes = [];
+  restored = [];
 
   #enter(what) {
     assert.ok(!this.busy, `${what} while the engine is busy`);
@@ -78,14 +80,16 @@ class Counting {
     return {
       free,
       result,
+      changed: () => this.changes.shift(),
+      restore: async (passes) => void this.restored.push(passes),
       info: () => ({ adapter: { name: "unnamed", kind: "other" }, ...this.info }),
       tokenize: (text) => (this.#enter("tokenize"), Uint32Array.from(text, (letter) => letter.charCodeAt(0))),
       detokenize: (tokens) => String.fromCharCode(...tokens),
       applyTemplate: (messages, more) => JSON.stringify(messages) + more,
-      start: (prompt, { maxTokens = 1e9 }) => {
+      start: (prompt, { maxTokens = 1e9, resume = [] }) => {
         this.#enter(`start ${typeof prompt === "string" ? prompt : prompt.map(({ content }) => content).join("|")}`);
-        said = [];
-        said.left = maxTokens;
+        said = resume.map((token) => ({ token, text: "abcdefghij"[token % 10] }));
+        said.left = maxTokens - resume.length;
       },
       next: () => {
         this.#enter("next");
