@@ -45,7 +45,7 @@ async function bring({ source, name }) {
   try {
     await release();
     const onProgress = (report) => progress.report(report);
-    const fresh = await load(source, { ...deviceOptions(), signal: controller.signal, onProgress });
+    const fresh = await load(source, { ...deviceOptions(), signal: controller.signal, onProgress, onEvent: heal });
     if (loading !== controller) return void (await fresh.dispose());
     model = fresh;
     chooser.loaded(name, model.info);
@@ -61,6 +61,15 @@ async function bring({ source, name }) {
   }
   loading = undefined;
   progress.hide();
+}
+
+/** The graphics card or the worker went away, and the package brings the model again: the answer waits, and goes on. */
+function heal({ type, progress: report }) {
+  if (type === "healing") return progress.report(report);
+  if (type !== "lost") return progress.hide();
+  const what = `${chooser.name} was lost by the device and is loaded again`;
+  announcer.say(`${what}.`);
+  progress.show(what, { abort: () => void release() }, "");
 }
 
 /** Frees the model and forgets the chat with it. */

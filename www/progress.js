@@ -25,12 +25,12 @@ export class ProgressView {
     this.#cancel.addEventListener("click", () => this.#controller?.abort());
   }
 
-  show(name, controller) {
+  show(name, controller, what = "Loading ") {
     this.#end();
     this.#controller = controller;
     this.#last = { loaded: 0, at: performance.now(), rate: 0 };
     this.finished = new Promise((end) => (this.#end = end));
-    this.#root.querySelector("#progress-title").textContent = `Loading ${name}`;
+    this.#root.querySelector("#progress-title").textContent = what + name;
     this.#track.removeAttribute("aria-valuenow");
     for (const layer of this.#track.children) layer.style.setProperty("--share", 0);
     for (const phase of this.#root.querySelectorAll("[data-phase]")) {

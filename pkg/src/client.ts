@@ -198,8 +198,13 @@ export class Client {
     const begun = performance.now();
     this.#reviving = new Set();
     this.#worker.terminate();
+    const fail = (what: string, cause: OrielError) => {
+      const failure = beyond(what, cause);
+      this.#end(failure);
+      healing.onEvent?.({ type: "failed", error: failure });
+    };
     const often = this.#losses.count(begun);
-    if (often) return this.#end(beyond(`was lost ${often} (${error.message})`, error));
+    if (often) return fail(`was lost ${often} (${error.message})`, error);
     healing.onEvent?.({ type: "lost", error });
     for (const [place, wait] of TRIES_MS.entries()) {
       if (wait > 0) await new Promise((done) => setTimeout(done, wait));
@@ -211,7 +216,7 @@ export class Client {
         const failure = toOrielError(thrown);
         if (this.#gone) return;
         if (place < TRIES_MS.length - 1 && PASSING.has(failure.code)) continue;
-        return this.#end(beyond(`was lost (${error.message}) and can't be loaded again: ${failure.message}`, failure));
+        return fail(`was lost (${error.message}) and can't be loaded again: ${failure.message}`, failure);
       }
     }
     this.#reviving = undefined;

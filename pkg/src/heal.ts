@@ -12,7 +12,9 @@ export type ModelEvent =
   /** How far loading again has come. */
   | { type: "healing"; progress: Progress }
   /** What was going on goes on where it stood, `ms` after the loss. */
-  | { type: "healed"; ms: number };
+  | { type: "healed"; ms: number }
+  /** There is no going on, for this reason; every call throws it. */
+  | { type: "failed"; error: OrielError };
 
 /** `[start, 1 where its tokens ran alone, token...]` */
 export type Pass = number[];

@@ -135,6 +135,7 @@ test("losses without progress end it; with progress it goes on", async () => {
   const error = await thrown(run.done);
   assert.match(error.message, /lost 3 times in a row at the same place/);
   assert.deepEqual([error.code, workers.at(-1).ended], ["device-lost", true]);
+  assert.deepEqual(events.at(-1), { type: "failed", error });
 });
 
 test("dispose while it heals ends it", async () => {

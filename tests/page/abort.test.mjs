@@ -86,9 +86,10 @@ test("a GPU that goes away in mid-answer is another's to go on for, and the page
   await page.press("#prompt", "Enter");
   await page.locator('[data-state="streaming"][data-tokens]').waitFor();
   await page.evaluate(() => new BroadcastChannel("lose").postMessage(null));
-  await page.locator("#status", { hasText: "lost" }).waitFor();
+  await page.locator("#progress-title", { hasText: "was lost by the device and is loaded again" }).waitFor();
   await page.locator('#messages li:last-child[data-role="assistant"][data-state="done"]').waitFor();
   assert.ok(await page.isHidden("#notice"));
+  assert.ok(await page.isHidden("#progress"));
   assert.notEqual(await answer(page), "");
 });
 
