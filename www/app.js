@@ -69,7 +69,13 @@ function heal({ type, progress: report }) {
   if (type !== "lost") return progress.hide();
   const what = `${chooser.name} was lost by the device and is loaded again`;
   announcer.say(`${what}.`);
-  progress.show(what, { abort: () => void release() }, "");
+  const abort = () => {
+    void release();
+    chooser.name = undefined;
+    progress.hide();
+    enter("idle");
+  };
+  progress.show(what, { abort }, "");
 }
 
 /** Frees the model and forgets the chat with it. */
