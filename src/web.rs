@@ -86,6 +86,12 @@ impl Loading {
         self.inner()?.settle().await.map_err(throw)
     }
 
+    /// Bytes that the device has given so far; 0 once all has come.
+    #[wasm_bindgen(js_name = heldBytes)]
+    pub fn held_bytes(&self) -> f64 {
+        self.0.as_ref().map_or(0.0, |loading| loading.held_bytes() as f64)
+    }
+
     /// The file ends.
     pub fn end(&mut self) -> Answer<()> {
         self.inner()?.end().map_err(throw)
@@ -148,10 +154,11 @@ impl Heads {
     }
 
     /// `{ context, maxContext, gpuBytes }` by `{ precision, cache, context? }`, or what a load would refuse. `limit` is what
-    /// the GPU binds at once, or what the processor has in all, in bytes. The heads are used up.
-    pub fn survey(&mut self, options: &JsValue, on_processor: bool, limit: f64) -> Answer {
+    /// the GPU binds at once, or what the processor has in all, in bytes; `room`, where it is known, is
+    /// what there is in all. The heads are used up.
+    pub fn survey(&mut self, options: &JsValue, on_processor: bool, limit: f64, room: Option<f64>) -> Answer {
         let asked: AskedOfCheck = read(options).map_err(throw)?;
-        write(&asked.answer(std::mem::take(&mut self.0), on_processor, limit as u64).map_err(throw)?)
+        write(&asked.answer(std::mem::take(&mut self.0), on_processor, limit as u64, room).map_err(throw)?)
     }
 }
 
@@ -363,12 +370,13 @@ struct AskedOfCheck {
 }
 
 impl AskedOfCheck {
-    fn answer(&self, heads: session::Heads, on_processor: bool, limit: u64) -> Result<Value> {
+    fn answer(&self, heads: session::Heads, on_processor: bool, limit: u64, room: Option<f64>) -> Result<Value> {
         let (precision, cache) = (Precision::parse(&self.precision)?, CachePrecision::parse(&self.cache)?);
         let device = if on_processor { Device::Cpu } else { Device::Gpu };
         let options = LoadOptions { device, precision, cache, context: self.context, ..LoadOptions::default() };
         let survey = heads.survey(options, if on_processor { CPU_BINDING_LIMIT } else { limit })?;
         let most = if on_processor { survey.context_within(limit) } else { survey.greatest_context };
+        let most = room.map_or(most, |bytes| most.min(survey.context_within(bytes as u64)));
         // A GGUF file's vocabulary stands in its head.
         if heads.wanted().is_empty() {
             heads.into_text()?;

@@ -97,6 +97,53 @@ function misfits({ context, maxContext, gpuBytes }: Survey, { device }: Choice):
   return [maxContext > 0 ? `${fault}; a context of ${maxContext} fits` : fault];
 }
 
+/** What a survey leaves out: parameters, tables of the choice, a module's own data. */
+const UNCOUNTED_SHARE = 0.03;
+const UNCOUNTED_BYTES = 100_000;
+
+/** Precisions of ever fewer bits. */
+const FEWER_BITS = ["q8", "q4"] as const;
+
+/**
+ * The error of a load that ran out of memory, with what would fit: in the `heldBytes` that a GPU gave, or in what memory
+ * the processor has.
+ * @throws never: where the files can't be read again, the error is as it was
+ */
+export async function whatWouldFit(
+  engine: Engine,
+  wanted: Wanted,
+  options: EngineOptions,
+  error: OrielError,
+  heldBytes: number,
+  signal: AbortSignal,
+): Promise<OrielError> {
+  const { device, bindingLimit = LEAST_BINDING } = engine.choice() ?? {};
+  const onProcessor = device === "cpu";
+  const bytes = onProcessor ? engine.mostProcessorBytes() : heldBytes;
+  const room = Math.max(0, bytes * (1 - UNCOUNTED_SHARE) - UNCOUNTED_BYTES);
+  const contextAt = async (precision: EngineOptions["precision"]) => {
+    const files = new Files(engine.heads(), signal);
+    try {
+      await files.read(wanted);
+      const asked = { precision, cache: options.cache };
+      return files.heads.survey(asked, onProcessor, onProcessor ? PROCESSOR_BYTES : bindingLimit, room).maxContext;
+    } finally {
+      letGo(files.heads);
+    }
+  };
+  const advise = async () => {
+    const most = await contextAt(options.precision);
+    if (most > 0) return `with a context of at most ${most} it would fit`;
+    for (const precision of FEWER_BITS) {
+      const most = await contextAt(precision);
+      if (most > 0) return `with precision: "${precision}" and a context of at most ${most} it would fit`;
+    }
+    return "not even its weights fit: take a file of fewer bits, or a smaller model";
+  };
+  const advice = await advise().catch(() => "a smaller model, one of fewer bits or a shorter context takes less");
+  return new OrielError("out-of-memory", `${error.message}; ${advice}`, { cause: error });
+}
+
 /** A model's files as far as a check reads them. */
 class Files {
   /** Whether nothing of them has to be fetched. */

@@ -139,7 +139,8 @@ export class Client {
     };
     worker.onmessage = ({ data }) => own(() => this.#receive(data));
     worker.onerror = (event) => own(() => this.#lose(dead(event)));
-    worker.onmessageerror = () => own(() => this.#lose(new OrielError("engine", "a message of the worker can't be read")));
+    const unreadable = () => this.#lose(new OrielError("engine", "a message of the worker can't be read"));
+    worker.onmessageerror = () => own(unreadable);
   }
 
   /** Posts to the worker. While another one loads, only that is for it: the rest waits. */

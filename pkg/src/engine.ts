@@ -112,6 +112,8 @@ export interface EngineLoading {
   /** Until the device has taken what was pushed. */
   settle(): Promise<void>;
   end(): void;
+  /** Bytes that the device has given so far. */
+  heldBytes(): number;
   /** Nothing can be added after it; `free` still has to be called where it fails. */
   finish(): Promise<EngineModel>;
   free(): void;
@@ -126,8 +128,11 @@ export interface EngineHeads {
   push(bytes: Uint8Array): boolean;
   /** The file ended before its head did: throws. */
   end(): void;
-  /** `limit`: bytes that the GPU binds at once, or that the processor has in all. Uses the heads up. */
-  survey(options: SurveyOptions, onProcessor: boolean, limit: number): Survey;
+  /**
+   * `limit`: bytes that the GPU binds at once, or that the processor has in all; `room`: bytes in all, where they are known.
+   * Uses the heads up.
+   */
+  survey(options: SurveyOptions, onProcessor: boolean, limit: number, room?: number): Survey;
   free(): void;
 }
 
@@ -183,6 +188,8 @@ export interface Engine {
   memoryBytes(): number;
   /** Bytes of the memory of the processor's module: weights, cache and all; 0 on a GPU. */
   processorBytes(): number;
+  /** The most bytes that it can have, once a load has failed for want of them. */
+  mostProcessorBytes(): number;
 }
 
 /** Starts the module; each worker does it once. */

@@ -81,7 +81,10 @@ export class Ledger {
 }
 
 /** The options by which a load comes to the same kernels on the same device as the one before it. */
-export function sameAgain(options: EngineOptions, { device, tuning }: ModelInfo & Pick<EngineOptions, "device">): EngineOptions {
+export function sameAgain(
+  options: EngineOptions,
+  { device, tuning }: Pick<ModelInfo, "tuning"> & Pick<EngineOptions, "device">,
+): EngineOptions {
   if (device === "webgpu") return { ...options, device, tuning: tuning ?? options.tuning };
   return { ...options, device, tuning: options.device === "auto" ? "start" : options.tuning };
 }

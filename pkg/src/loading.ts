@@ -1,8 +1,9 @@
 // Files, one after another -> the core, in small pieces: the whole file never stands in memory.
 
 import { ask, chunks, readWhole, sniff, type Opened } from "./bytes.js";
+import { whatWouldFit } from "./checking.js";
 import type { Engine, EngineLoading, EngineModel, EngineOptions } from "./engine.js";
-import { OrielError, aborted } from "./errors.js";
+import { OrielError, aborted, toOrielError } from "./errors.js";
 import type { Progress } from "./options.js";
 import { resolve, type SideFile } from "./resolve.js";
 import type { NamedPlace, Wanted } from "./source.js";
@@ -28,6 +29,7 @@ export async function loadModel(
   const listing = await resolve(wanted, signal);
   const loading = await engine.open(options);
   let model: EngineModel;
+  let held = 0;
   try {
     await Promise.all(listing.side.map((file) => readSide(file, signal))).then((files) => {
       for (const { name, bytes } of files) if (bytes) loading.sideFile(name, bytes);
@@ -37,16 +39,28 @@ export async function loadModel(
     for (const file of weights) await stream(loading, await ask(file, signal), tally, signal);
     tally.tell({ phase: "compile", loaded: 0, total: 1 });
     if (signal.aborted) throw aborted(signal);
+    held = loading.heldBytes();
     model = await loading.finish();
     tally.tell({ phase: "compile", loaded: 1, total: 1 });
     if (!signal.aborted) tally.tell({ phase: "ready", loaded: tally.fetched, total: tally.fetched });
-  } catch (error) {
+  } catch (thrown) {
+    const error = toOrielError(thrown);
+    if (error.code === "out-of-memory" && held === 0) held = heldBytes(loading);
     letGo(loading);
-    throw error;
+    if (error.code !== "out-of-memory" || held === 0 || signal.aborted) throw error;
+    throw await whatWouldFit(engine, wanted, options, error, held, signal);
   }
   if (!signal.aborted) return model;
   letGo(model);
   throw aborted(signal);
+}
+
+function heldBytes(loading: EngineLoading): number {
+  try {
+    return loading.heldBytes();
+  } catch {
+    return 0; // an engine that has just failed may fail again at this
+  }
 }
 
 /** Frees, even an engine that has just failed and fails again at this. */

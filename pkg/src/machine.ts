@@ -139,6 +139,18 @@ export class Machine {
     return this.#memory.buffer.byteLength;
   }
 
+  /** Bytes that the memory can have at most, tried out: it is of no use afterwards. */
+  mostBytes(): number {
+    for (let pages = 2 ** 15; pages >= 1; pages /= 2) {
+      try {
+        this.#memory.grow(pages);
+      } catch {
+        // So many there are not: half as many.
+      }
+    }
+    return this.memoryBytes();
+  }
+
   /** Ends the threads. The memory goes when nothing holds the machine any more. */
   close(): void {
     this.#failure ??= new OrielError("disposed", "the machine was closed");

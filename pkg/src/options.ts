@@ -11,7 +11,7 @@ export interface LoadOptions {
   signal?: AbortSignal | undefined;
   /** Told how the load goes on, at most about ten times a second. */
   onProgress?: ((progress: Progress) => void) | undefined;
-  /** Told when the GPU or the worker was lost and when the model goes on; calls wait meanwhile, and then go on by themselves. */
+  /** Told when the GPU or the worker was lost and when there is another. Calls wait meanwhile, and go on by themselves. */
   onEvent?: ((event: ModelEvent) => void) | undefined;
   /** `auto` takes a GPU where there is one and else the processor; `info.deviceReason` says why. */
   device?: "auto" | "webgpu" | "cpu" | undefined;
@@ -143,7 +143,9 @@ const LOAD: Rules<LoadOptions> = {
   revision: text,
 };
 
-const CHECK: Rules<CheckOptions> = (({ onProgress, onEvent, threads, activations, instructions, tuning, ...rules }) => rules)(LOAD);
+const CHECK: Rules<CheckOptions> = (
+  ({ onProgress, onEvent, threads, activations, instructions, tuning, ...rules }) => rules
+)(LOAD);
 
 const SAMPLING: Rules<SamplingOptions> = {
   maxTokens: whole,

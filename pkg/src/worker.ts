@@ -51,6 +51,7 @@ async function startEngine(): Promise<Engine> {
     keep: (measured) => keepTuning(choice?.adapterName, measured),
     memoryBytes: () => memory.buffer.byteLength,
     processorBytes: () => machine?.memoryBytes() ?? 0,
+    mostProcessorBytes: () => machine?.mostBytes() ?? 0,
   };
 }
 

@@ -6,6 +6,7 @@ use crate::kernels::Tuning;
 use crate::kernels::quantise::Planes;
 use crate::kernels::tuning::{Features, Vendor};
 use crate::{Error, Result};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,10 +32,15 @@ pub struct Device {
     activations: Activations,
     pub tally: Arc<Tally>,
     trouble: Trouble,
+    /// Buffers that were asked for since the last look.
+    asked: Mutex<Vec<Asked>>,
     /// How long records of chosen tokens are held back, to measure what a slow way to the host costs.
     #[cfg(not(target_arch = "wasm32"))]
     pub readback_delay: Option<std::time::Duration>,
 }
+
+/// A buffer's bytes, and whether the device turns out to have them: it says so later.
+type Asked = (u64, Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>);
 
 /// The first thing that went wrong on the device: errors come by callback, at any time.
 type Trouble = Arc<Mutex<Option<Error>>>;
@@ -51,6 +57,8 @@ pub struct Tally {
     pub weight_bytes: AtomicU64,
     pub gpu_bytes: AtomicU64,
     pub gpu_bytes_peak: AtomicU64,
+    /// Of the bytes that live, those that the device did not have.
+    pub refused_bytes: AtomicU64,
 }
 
 impl Tally {
@@ -135,6 +143,7 @@ impl Device {
             activations: options.activations,
             tally: Arc::default(),
             trouble,
+            asked: Mutex::default(),
             #[cfg(not(target_arch = "wasm32"))]
             readback_delay: None,
         })
@@ -196,7 +205,7 @@ impl Device {
             bind_groups_created: bind_groups.load(Relaxed),
             pipelines_created: pipelines.load(Relaxed),
             weight_bytes_read: weight_bytes.load(Relaxed),
-            gpu_bytes: self.tally.gpu_bytes.load(Relaxed),
+            gpu_bytes: self.tally.gpu_bytes.load(Relaxed).saturating_sub(self.tally.refused_bytes.load(Relaxed)),
             gpu_bytes_peak: self.tally.gpu_bytes_peak.load(Relaxed),
         }
     }
@@ -221,7 +230,11 @@ impl Device {
         let now = self.tally.gpu_bytes.fetch_add(size, Relaxed) + size;
         self.tally.gpu_bytes_peak.fetch_max(now, Relaxed);
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-        Buffer { raw: self.raw.create_buffer(&descriptor), tally: self.tally.clone() }
+        let scope = self.raw.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let raw = self.raw.create_buffer(&descriptor);
+        let granted = Box::pin(scope.pop());
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((size, granted));
+        Buffer { raw, tally: self.tally.clone() }
     }
 
     pub fn bind_group(&self, layout: &wgpu::BindGroupLayout, entries: &[wgpu::BindGroupEntry]) -> wgpu::BindGroup {
@@ -238,8 +251,26 @@ impl Device {
         self.queue.submit([encoder.finish()])
     }
 
+    /// Waits for word of the buffers that were asked for. What the device did not have no longer counts as held.
+    pub async fn hear_of_buffers(&self) -> Result<()> {
+        let asked = std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut refused = 0;
+        for (size, granted) in asked {
+            if granted.await.is_some() {
+                refused += size;
+            }
+        }
+        if refused == 0 {
+            return Ok(());
+        }
+        let had = self.tally.gpu_bytes.load(Relaxed).saturating_sub(refused);
+        self.tally.refused_bytes.store(refused, Relaxed);
+        Err(out_of_memory(&format!("it gave {} MiB and has not {} MiB more", had >> 20, refused.div_ceil(1 << 20))))
+    }
+
     /// Waits until everything that was submitted is done.
     pub async fn settle(&self) -> Result<()> {
+        self.hear_of_buffers().await?;
         let (done, wait) = futures_channel::oneshot::channel();
         self.queue.submit([]);
         self.queue.on_submitted_work_done(move || {
@@ -317,6 +348,11 @@ fn poll_until(device: &wgpu::Device, submission: &wgpu::SubmissionIndex) -> Resu
     }
 }
 
+/// The error for a device that has no more memory.
+fn out_of_memory(how: &str) -> Error {
+    Error::Memory(format!("the GPU has not enough memory for this model and context: {how}"))
+}
+
 /// The error for a device that went away.
 pub fn lost(why: &str) -> Error {
     Error::Lost(format!("the GPU was lost ({why}): load the model again"))
@@ -333,10 +369,7 @@ fn watch(device: &wgpu::Device, trouble: &Trouble) {
     let seen = trouble.clone();
     device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
         let error = match error {
-            wgpu::Error::OutOfMemory { .. } => Error::Memory(
-                "the GPU has not enough memory for this model and context: try a smaller one, or a shorter context"
-                    .into(),
-            ),
+            wgpu::Error::OutOfMemory { .. } => out_of_memory("it said so while it worked"),
             other => Error::Device(format!("the GPU refused a command: {other}")),
         };
         keep(&seen, error);

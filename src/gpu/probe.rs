@@ -11,6 +11,7 @@ use crate::format::Format;
 use crate::kernels::roofline::{Probes, measured_formats};
 use crate::kernels::{CacheFormat, Kernel, probe};
 use crate::{Error, Result};
+use std::sync::atomic::Ordering::Relaxed;
 use web_time::Instant;
 
 /// What is timed should take this many seconds at least.
@@ -251,12 +252,13 @@ impl Prober<'_> {
         const CHUNK: u64 = 1 << 20;
         let mut made = None;
         for bytes in READ_BYTES.into_iter().filter(|bytes| *bytes <= self.device.binding_limit()) {
-            let scope = self.device.raw.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
             let buffer = self.device.storage("read", bytes);
-            if scope.pop().await.is_none() {
+            if self.device.hear_of_buffers().await.is_ok() {
                 made = Some(buffer);
                 break;
             }
+            drop(buffer);
+            self.device.tally.refused_bytes.store(0, Relaxed);
         }
         let message = "the GPU has no memory for a measurement";
         let buffer = made.ok_or_else(|| Error::Memory(message.into()))?;

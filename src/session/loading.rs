@@ -155,6 +155,11 @@ impl Loading {
         self.executor.settle().await
     }
 
+    /// Bytes that the device has given so far.
+    pub fn held_bytes(&self) -> u64 {
+        self.executor.counts().gpu_bytes
+    }
+
     /// The file ends.
     ///
     /// # Errors

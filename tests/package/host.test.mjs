@@ -38,6 +38,7 @@ class Counting {
   keep = async (tuning) => void this.kept.push(tuning);
   choice = () => ({ device: "webgpu", reason: "there is one", adapterName: "card" });
   processorBytes = () => 0;
+  mostProcessorBytes = () => 0;
 
   async open(options) {
     this.#enter("open");
@@ -63,6 +64,7 @@ class Counting {
         return this.#while(() => (this.unsettled = 0));
       },
       end: () => this.#enter("end"),
+      heldBytes: () => this.pushed,
       finish: () => {
         this.#enter("finish");
         return this.#while(() => this.#model(free));

@@ -132,7 +132,9 @@ await page.evaluate(async () => {
     }
     // A worker that is ended lets go of its lock a moment later.
     const waiting = async () => (await navigator.locks.query()).pending.length;
-    for (let patience = 100; (await waiting()) > 0 && patience > 0; patience -= 1) await new Promise((done) => setTimeout(done, 20));
+    for (let patience = 100; (await waiting()) > 0 && patience > 0; patience -= 1) {
+      await new Promise((done) => setTimeout(done, 20));
+    }
     return { left, aborted, locks: await waiting() };
   };
 
@@ -196,7 +198,7 @@ for (const [device, warm, count] of [["cpu", 100, 500], ["webgpu", 150, 250]]) {
     assert.ok(aborted > count / 4);
     assert.ok(memory.wasm > 0 && (device === "cpu" || memory.gpu > 0));
     for (const what of ["gpu", "wasm"]) within(memory[what], memoryNow[what], what);
-      for (const [place, who] of ["the page's heap", "the worker's heap"].entries()) within(heap[place], heapNow[place], who);
+      for (const [place, who] of ["page", "worker"].entries()) within(heap[place], heapNow[place], `the ${who}'s heap`);
     await page.evaluate(() => end());
     assert.deepEqual(await page.evaluate(() => loads("cpu", 0)), { left: 0, aborted: 0, locks: 0 });
   });
