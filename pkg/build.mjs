@@ -15,12 +15,23 @@ const options = {
   legalComments: "none",
 };
 
+/** Adapters are ordinary users of the package, and the package asks for one only where it is called: each stands alone. */
+const apart = {
+  name: "apart",
+  setup(build) {
+    const stays = (path) => ({ path, external: true });
+    build.onResolve({ filter: /^\.\.?\/index\.js$/ }, () => stays("./index.js"));
+    build.onResolve({ filter: /^\.\.\/openai\.js$/ }, () => stays("./openai.js"));
+  },
+};
+
 await build({
   ...options,
-  entryPoints: ["src/index.ts", "src/pipeline.ts", "src/worker.ts", "src/thread.ts"],
+  entryPoints: ["src/index.ts", "src/pipeline.ts", "src/openai.ts", "src/ai-sdk.ts", "src/worker.ts", "src/thread.ts"],
   format: "esm",
-  // The pipeline is an ordinary user of the package, and the engine's module stands beside the worker.
-  external: ["./index.js", "./wasm/*"],
+  plugins: [apart],
+  // The engine's module stands beside the worker.
+  external: ["./wasm/*", "@ai-sdk/provider"],
 });
 
 // A page names it by a plain script element, and it is a service worker as well.

@@ -4,6 +4,8 @@
 import { benchmarkOptions, type BenchmarkOptions, type BenchmarkReport } from "./benchmark.js";
 import type { Client } from "./client.js";
 import { OrielError } from "./errors.js";
+import { chatOf, completionsOf } from "./openai/faces.js";
+import type { Chat, Completions } from "./openai/types.js";
 import { generateOptions, messages as checkedMessages, type GenerateOptions, type Message } from "./options.js";
 import type { LoadedInfo } from "./protocol.js";
 import { Run } from "./run.js";
@@ -14,6 +16,10 @@ import type { Tuning } from "./tunings.js";
 export class Model implements AsyncDisposable {
   /** What the model is and where it runs. */
   readonly info: LoadedInfo;
+  /** `chat.completions.create(body, { signal })`: a conversation in OpenAI's shape. */
+  readonly chat: Chat = chatOf(this);
+  /** `completions.create(body, { signal })`: the continuation of a text in OpenAI's shape. */
+  readonly completions: Completions = completionsOf(this);
   readonly #client: Client;
 
   /** @internal */
