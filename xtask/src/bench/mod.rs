@@ -32,8 +32,8 @@ pub struct Arguments {
     #[arg(long)]
     peers: bool,
     /// Of --peers only these: oriel, transformers.js (on WebGPU), oriel-cpu-1, oriel-cpu-2 (threads), native-cpu-1,
-    /// native-cpu-2 (the same code natively), llama.cpp-1, llama.cpp-2 (compiled here), wllama-1, wllama-2, transformers-q8, transformers-fp32 (on two threads), and
-    /// those of oriel-cpu and wllama with -firefox after them
+    /// native-cpu-2 (the same code natively), llama.cpp-1, llama.cpp-2 (compiled here), wllama-1, wllama-2,
+    /// transformers-q8, transformers-fp32 (on two threads), and those of oriel-cpu and wllama with -firefox after them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "peers")]
     engines: Vec<String>,
     /// Keep what an unfinished run of --peers has measured already
