@@ -3,7 +3,7 @@
 import { build } from "esbuild";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const folder = fileURLToPath(new URL("../../pkg/src", import.meta.url));
@@ -17,8 +17,8 @@ export async function sources(names, instead = {}) {
   const standIns = {
     name: "stand-ins",
     setup(build) {
-      build.onResolve({ filter: /^\.\// }, ({ path }) => {
-        const name = path.slice(2).replace(/\.[jt]s$/, "");
+      build.onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+        const name = relative(folder, join(resolveDir, path)).replace(/\.[jt]s$/, "");
         return name in instead ? { path: name, namespace: "instead" } : undefined;
       });
       build.onLoad({ filter: /./, namespace: "instead" }, ({ path }) => ({
