@@ -31,7 +31,8 @@ export async function lettersModel({ Client, Host, Model }, { says = SAYS, stepM
 
 function engineOf(state) {
   const nothing = () => undefined;
-  const loading = { wanted: () => [], sideFile: nothing, begin: nothing, push: nothing, end: nothing, free: nothing };
+  const steps = { sideFile: nothing, begin: nothing, push: nothing, end: nothing, free: nothing };
+  const loading = { ...steps, wanted: () => [], heldBytes: () => 0 };
   return {
     open: async () => ({ ...loading, settle: async () => undefined, finish: async () => modelOf(state) }),
     choice: () => ({ device: "cpu", reason: "it is a test" }),
@@ -52,6 +53,7 @@ function modelOf({ asked, faults, says, stepMs }) {
   };
   return {
     result,
+    changed: () => undefined,
     free: () => undefined,
     info: () => ({ adapter: { name: "none" }, architecture: "letters", chat: true }),
     tokenize: (text) => Uint32Array.from(text, (letter) => letter.codePointAt(0)),
