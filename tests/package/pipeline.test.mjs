@@ -21,7 +21,8 @@ export async function load(source, options) {
     return {
       stop: () => { stopped = true; },
       get result() {
-        return signal?.aborted ? Promise.reject(signal.reason) : Promise.resolve({ text: stopped ? " wor" : " world" + seen.length });
+        if (signal?.aborted) return Promise.reject(signal.reason);
+        return Promise.resolve({ text: stopped ? " wor" : " world" + seen.length });
       },
       async *[Symbol.asyncIterator]() {
         for (const chunk of chunks) {

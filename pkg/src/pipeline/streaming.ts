@@ -17,7 +17,8 @@ export interface TextStreamerOptions {
 }
 
 /**
- * Tells of an answer while it comes: `generator(prompt, { streamer: new TextStreamer(generator.tokenizer, options) })`. A piece
+ * Tells of an answer while it comes:
+ * `generator(prompt, { streamer: new TextStreamer(generator.tokenizer, options) })`. A piece
  * ends with a token, not with a word. A class of your own can override `on_finalized_text`.
  */
 export class TextStreamer {
