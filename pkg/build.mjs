@@ -15,6 +15,8 @@ const options = {
   legalComments: "none",
 };
 
+const ADAPTERS = ["pipeline", "openai", "ai-sdk", "react"];
+
 /** Adapters are ordinary users of the package, and the package asks for one only where it is called: each stands alone. */
 const apart = {
   name: "apart",
@@ -27,11 +29,11 @@ const apart = {
 
 await build({
   ...options,
-  entryPoints: ["src/index.ts", "src/pipeline.ts", "src/openai.ts", "src/ai-sdk.ts", "src/worker.ts", "src/thread.ts"],
+  entryPoints: ["index", ...ADAPTERS, "worker", "thread"].map((name) => `src/${name}.ts`),
   format: "esm",
   plugins: [apart],
   // The engine's module stands beside the worker.
-  external: ["./wasm/*", "@ai-sdk/provider"],
+  external: ["./wasm/*", "@ai-sdk/provider", "react"],
 });
 
 // A page names it by a plain script element, and it is a service worker as well.

@@ -1,10 +1,57 @@
-// The adapters that have a face of their own in a page, over a real model on the processor: the pipeline.
+// The adapters that have a face of their own in a page, over a real model on the processor: the pipeline, React's hooks.
 
 import assert from "node:assert/strict";
+import { build } from "esbuild";
 import test, { after } from "node:test";
+import { fileURLToPath } from "node:url";
 import { start } from "./browser.mjs";
 
-const { server, open } = await start(after, { device: undefined });
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** An app as its bundler makes it, React in the build for development; the package itself is the served one. */
+async function bundled(contents) {
+  const served = ({ onResolve }) => {
+    onResolve({ filter: /^oriel\/react$/ }, () => ({ path: `${root}pkg/dist/react.js` }));
+    onResolve({ filter: /^\.\/index\.js$/ }, ({ importer }) =>
+      importer.includes("/pkg/dist/") ? { path: "/oriel/index.js", external: true } : undefined,
+    );
+  };
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: root, loader: "jsx" },
+    bundle: true,
+    format: "esm",
+    jsx: "automatic",
+    write: false,
+    define: { "process.env.NODE_ENV": '"development"' },
+    plugins: [{ name: "served", setup: served }],
+  });
+  return outputFiles[0].text;
+}
+
+const REACT_APP = `
+  import { StrictMode } from "react";
+  import { createRoot } from "react-dom/client";
+  import { useChat, useModel } from "oriel/react";
+
+  function Chat({ source, maxTokens }) {
+    const onProgress = ({ phase }) => phases.add(phase);
+    const { model, status, error, retry } = useModel(source, { device: "cpu", onProgress });
+    const chat = useChat(model, { system: "You are a helpful assistant.", maxTokens });
+    Object.assign(globalThis, { model, chat, retry });
+    return (
+      <main data-model={status} data-chat={chat.status}>
+        <output>{error?.code ?? chat.error?.code}</output>
+        <ul>{chat.messages.map(({ role, content }, place) => <li key={place} className={role}>{content}</li>)}</ul>
+      </main>
+    );
+  }
+  globalThis.phases = new Set();
+  document.body.append(Object.assign(document.createElement("div"), { id: "root" }));
+  globalThis.root = createRoot(document.querySelector("#root"));
+  globalThis.show = (props) => root.render(<StrictMode><Chat {...props} /></StrictMode>);`;
+
+const instead = { "/react-app.js": await bundled(REACT_APP) };
+const { server, open } = await start(after, { device: undefined, instead });
 
 const QUESTION = "What is the capital of France?";
 
@@ -49,6 +96,75 @@ test("the pipeline: transformers.js' lines stream what they return, and an inter
   await page.close();
 });
 
+test("React: one load under StrictMode, an answer that streams, stops and comes again; all ends with it", async () => {
+  const page = await open("blank.html");
+  const before = server.requests.length;
+  const waitFor = (state) => page.locator(`main${state}`).waitFor({ state: "attached" });
+  await page.evaluate(async () => {
+    await import("/react-app.js");
+    show({ source: "/models/demo.gguf", maxTokens: 32 });
+  });
+  await waitFor('[data-model="loading"][data-chat="ready"]');
+  await waitFor('[data-model="ready"]');
+  const count = (name) => server.requests.slice(before).filter((path) => path.endsWith(name)).length;
+  assert.deepEqual([count("demo.gguf"), count("worker.js")], [1, 1]);
+  assert.deepEqual(await page.evaluate(() => phases.has("fetch") && phases.has("ready")), true);
+
+  const { expected, seen } = await page.evaluate(async (question) => {
+    const seen = new Set();
+    const shown = () => seen.add(document.querySelector(".assistant")?.textContent);
+    new MutationObserver(shown).observe(document.body, { subtree: true, childList: true, characterData: true });
+    await chat.send(question);
+    const messages = [
+      { role: "system", content: "You are a helpful assistant." },
+      { role: "user", content: question },
+    ];
+    return { expected: (await model.generate(messages, { maxTokens: 32 }).result).text, seen: seen.size };
+  }, QUESTION);
+  assert.match(expected, /Paris/);
+  assert.ok(seen > 3, `it was seen to grow ${seen} times`);
+  assert.deepEqual(await page.locator("li").allTextContents(), [QUESTION, expected]);
+
+  await page.evaluate(() => show({ source: "/models/demo.gguf", maxTokens: 400 }));
+  await page.evaluate(() => void (globalThis.told = chat.send("Tell me a long story.")));
+  await page.locator('main[data-chat="streaming"] li:nth-child(4)').waitFor();
+  await page.evaluate(() => (chat.stop(), told));
+  await waitFor('[data-chat="ready"]');
+  const [, , , cut] = await page.locator("li").allTextContents();
+  await page.evaluate(() => show({ source: "/models/demo.gguf", maxTokens: 64 }));
+  await page.evaluate(() => chat.regenerate());
+  const [, , , whole] = await page.locator("li").allTextContents();
+  assert.ok(cut.length > 0 && whole.startsWith(cut.slice(0, whole.length)), `${cut} / ${whole}`);
+
+  const ended = await page.evaluate(async () => {
+    const [last] = [model, void chat.send("Go on."), root.unmount()];
+    await new Promise((done) => setTimeout(done, 20));
+    return last.generate("a").result.catch(({ code }) => code);
+  });
+  assert.equal(ended, "disposed");
+  assert.deepEqual([count("demo.gguf"), count("worker.js")], [1, 1]);
+  await page.close();
+});
+
+test("React: a source that is not there is told, and tried again; without a source nothing is loaded", async () => {
+  const page = await open("blank.html");
+  const before = server.requests.length;
+  const count = () => server.requests.slice(before).filter((path) => path === "/nowhere.gguf").length;
+  await page.evaluate(async () => {
+    await import("/react-app.js");
+    show({ source: null });
+  });
+  await page.locator('main[data-model="idle"]').waitFor({ state: "attached" });
+  await page.evaluate(() => show({ source: "/nowhere.gguf" }));
+  await page.locator('main[data-model="error"]').waitFor();
+  assert.deepEqual([await page.locator("output").textContent(), count()], ["not-found", 1]);
+  await page.evaluate(() => retry());
+  await page.locator('main[data-model="error"]').waitFor();
+  while (count() < 2) await new Promise((done) => setTimeout(done, 20));
+  assert.match(await page.evaluate(() => chat.send("Hi").catch(({ message }) => message)), /the model is not there yet/);
+  await page.close();
+});
+
 test("everything came from the page's own server", () => {
-  assert.ok(server.requests.includes("/oriel/pipeline.js"));
+  for (const name of ["index", "pipeline", "worker"]) assert.ok(server.requests.includes(`/oriel/${name}.js`), name);
 });

@@ -24,7 +24,7 @@ const row = (name, raw, packed) => `${name.padEnd(40)}${String(raw).padStart(12)
 const APART = {
   "for the processor, at most one of": /oriel_cpu_/,
   "fetched when first used, which a chat works without": /^(bench[-\w]*\.\w+|markdown\.js)$/,
-  "adapters of the package, each where it is asked for; the page asks for none": /^oriel.(openai|ai-sdk|pipeline)\.js$/,
+  "adapters of the package, each where it is asked for; the page asks for none": /^oriel.(openai|ai-sdk|pipeline|react)\.js$/,
 };
 const isApart = ({ name }) => Object.values(APART).some((kind) => kind.test(name));
 console.log(row("file", "bytes", "brotli 11"));
