@@ -34,10 +34,7 @@ function engineOf(state) {
   const steps = { sideFile: nothing, begin: nothing, push: nothing, end: nothing, free: nothing };
   const loading = { ...steps, wanted: () => [], heldBytes: () => 0 };
   return {
-    open: async () => ({
-      ...{ ...loading, heldBytes: () => 0 },
-      ...{ settle: async () => undefined, finish: async () => modelOf(state) },
-    }),
+    open: async () => ({ ...loading, settle: async () => undefined, finish: async () => modelOf(state) }),
     choice: () => ({ device: "cpu", reason: "it is a test" }),
     keep: async () => undefined,
     memoryBytes: () => 0,
@@ -58,7 +55,6 @@ function modelOf({ asked, faults, says, stepMs }) {
     result,
     changed: () => undefined,
     free: () => undefined,
-    changed: () => undefined,
     info: () => ({ adapter: { name: "none" }, architecture: "letters", chat: true }),
     tokenize: (text) => Uint32Array.from(text, (letter) => letter.codePointAt(0)),
     detokenize: (tokens) => String.fromCodePoint(...tokens),

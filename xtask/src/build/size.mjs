@@ -21,10 +21,11 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .sort((a, b) => b.packed - a.packed);
 
 const row = (name, raw, packed) => `${name.padEnd(40)}${String(raw).padStart(12)}${String(packed).padStart(12)}`;
+const ADAPTERS = "openai|ai-sdk|pipeline|react";
 const APART = {
   "for the processor, at most one of": /oriel_cpu_/,
   "fetched when first used, which a chat works without": /^(bench[-\w]*\.\w+|markdown\.js)$/,
-  "adapters of the package, each where it is asked for; the page asks for none": /^oriel.(openai|ai-sdk|pipeline|react)\.js$/,
+  "adapters of the package, each where it is asked for; the page asks for none": new RegExp(`^oriel.(${ADAPTERS})\\.js$`),
 };
 const isApart = ({ name }) => Object.values(APART).some((kind) => kind.test(name));
 console.log(row("file", "bytes", "brotli 11"));
