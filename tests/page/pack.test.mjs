@@ -2,10 +2,12 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import test, { after } from "node:test";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import * as esbuild from "esbuild";
 import { build as viteBuild } from "vite";
@@ -39,6 +41,7 @@ try {
 }
 `;
 
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = await scratchFolder(after);
 const { tarball, names } = await pack(folder);
 const address = await serveApps(after, folder);
@@ -74,7 +77,15 @@ test("the tarball holds what is needed, and nothing else", () => {
 
 test("every entry point has its file and its types, and TypeScript finds them from outside", async () => {
   await install(app("types"), tarball, {});
-  const { exports } = createRequire(join(app("types"), "x.js"))("./node_modules/oriel/package.json");
+  const { exports, peerDependencies } = createRequire(join(app("types"), "x.js"))("./node_modules/oriel/package.json");
+  // Who uses an adapter has what it adapts to.
+  for (const peer of Object.keys(peerDependencies).flatMap((name) => [name, `@types/${name}`])) {
+    const installed = join(root, "node_modules", peer);
+    const link = join(app("types"), "node_modules", peer);
+    if (!existsSync(installed)) continue;
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(installed, link, "junction");
+  }
   const modules = Object.entries(exports).filter(([, to]) => typeof to === "object");
   for (const [name, to] of modules) {
     assert.deepEqual(Object.keys(to), ["types", "default"], name);
