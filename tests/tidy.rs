@@ -10,7 +10,7 @@ const MOST_COLUMNS: usize = 125;
 const MOST_LINES_OF_A_FUNCTION: usize = 90;
 
 /// The folders that people write in.
-const FOLDERS: [&str; 7] = ["src", "cpu", "shaders", "pkg", "www", "tests", "xtask"];
+const FOLDERS: [&str; 9] = ["src", "cpu", "shaders", "pkg", "www", "examples", "docs", "tests", "xtask"];
 /// Folders inside them that tools write in.
 const GENERATED: [&str; 3] = ["node_modules", "dist", "__pycache__"];
 /// What source files end in.

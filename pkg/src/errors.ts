@@ -2,24 +2,42 @@
 
 /** The stable name of what went wrong; the message is for people, this is for programs. */
 export type OrielErrorCode =
-  | "option" // an option is unknown, of the wrong type or out of range
-  | "not-found" // the source does not exist there, or its server asks for permission
-  | "network" // the source could not be reached, or the connection broke
-  | "truncated" // a file ended before its length
-  | "not-a-model" // the source answered with something else: a web page, a pointer
-  | "file-damaged" // a file is damaged or not of the type that it seems
-  | "unsupported" // a sound file holds an architecture, quantisation or tokenizer that Oriel does not know
-  | "model-mismatch" // tensors or settings do not fit the architecture
-  | "tokenizer" // text could not be turned into tokens
-  | "template" // the chat template is missing, faulty, or refused the messages
-  | "context-full" // the prompt does not fit the context
-  | "no-webgpu" // this browser, or this page in it, offers no WebGPU
-  | "device" // the GPU refused a command
-  | "device-lost" // the GPU went away (driver reset, sleep, another page), or a thread of the processor did
-  | "out-of-memory" // the device has not enough memory for the model
-  | "aborted" // the caller's AbortSignal
-  | "disposed" // the model was disposed of
-  | "engine"; // the worker could not start, or died
+  /** An option is unknown, of the wrong type or out of range. */
+  | "option"
+  /** The source does not exist there, or its server asks for permission. */
+  | "not-found"
+  /** The source could not be reached, or the connection broke. */
+  | "network"
+  /** A file ended before its length. */
+  | "truncated"
+  /** The source answered with something else: a web page, a pointer. */
+  | "not-a-model"
+  /** A file is damaged or not of the type that it seems. */
+  | "file-damaged"
+  /** A sound file holds an architecture, quantisation or tokenizer that Oriel does not know. */
+  | "unsupported"
+  /** Tensors or settings do not fit the architecture. */
+  | "model-mismatch"
+  /** Text could not be turned into tokens. */
+  | "tokenizer"
+  /** The chat template is missing, faulty, or refused the messages. */
+  | "template"
+  /** The prompt does not fit the context. */
+  | "context-full"
+  /** This browser, or this page in it, offers no WebGPU. */
+  | "no-webgpu"
+  /** The GPU refused a command. */
+  | "device"
+  /** The GPU went away (driver reset, sleep, another page), or a thread of the processor did. */
+  | "device-lost"
+  /** The device has not enough memory for the model. */
+  | "out-of-memory"
+  /** The caller's AbortSignal. */
+  | "aborted"
+  /** The model was disposed of. */
+  | "disposed"
+  /** The worker could not start, or died. */
+  | "engine";
 
 /** Trying the very same again can succeed. */
 const RECOVERABLE: ReadonlySet<OrielErrorCode> = new Set(["network", "truncated", "device-lost", "aborted", "engine"]);

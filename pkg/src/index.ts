@@ -9,6 +9,7 @@ export type {
   BenchmarkOptions,
   BenchmarkProgress,
   BenchmarkReport,
+  BenchmarkSizes,
   BoundedKernel,
   DecodeRow,
   KernelRow,

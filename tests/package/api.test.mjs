@@ -1,0 +1,29 @@
+// The reference in docs/api is what the types say today.
+
+import assert from "node:assert/strict";
+import { readFile, readdir } from "node:fs/promises";
+import test from "node:test";
+import { pages } from "../../docs/api.mjs";
+
+const folder = new URL("../../docs/api/", import.meta.url);
+const made = pages();
+
+test("there is a page for each entry point, and no other", async () => {
+  assert.deepEqual((await readdir(folder)).sort(), [...made.keys()].sort());
+});
+
+for (const [name, text] of made) {
+  test(`${name} is as \`node docs/api.mjs\` makes it`, async () => {
+    assert.equal(await readFile(new URL(name, folder), "utf8"), text);
+  });
+}
+
+test("every link within it leads to a heading", () => {
+  for (const [name, text] of made) {
+    for (const [, file, hash] of text.matchAll(/\]\(([\w-]*\.md|)(?:#([\w-]+))?\)/g)) {
+      const headings = (made.get(file || name) ?? "").match(/^##+ .*$/gm) ?? [];
+      const found = headings.some((line) => line.replace(/^#+ /, "").toLowerCase() === hash);
+      assert.ok(hash ? found : made.has(file), `${name}: ${file}#${hash ?? ""}`);
+    }
+  }
+});
