@@ -2,6 +2,7 @@
 
 import { build } from "esbuild";
 import { fileURLToPath } from "node:url";
+import { buildInline } from "./inline.mjs";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 
@@ -38,3 +39,5 @@ await build({
 
 // A page names it by a plain script element, and it is a service worker as well.
 await build({ ...options, entryPoints: ["src/isolation.ts"], format: "iife" });
+
+await buildInline({ ...options, format: "esm" });

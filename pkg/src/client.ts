@@ -3,6 +3,7 @@
 import type { BenchmarkProgress } from "./benchmark.js";
 import { OrielError, aborted, toOrielError } from "./errors.js";
 import type { Chunk } from "./engine.js";
+import { NEEDS } from "./files.js";
 import { LOSSES, Ledger, Losses, PASSING, TRIES_MS, sameAgain, type ModelEvent } from "./heal.js";
 import type { Progress } from "./options.js";
 import type { CallName, Calls, LoadedInfo, Reply, Request } from "./protocol.js";
@@ -269,6 +270,6 @@ function beyond(what: string, cause: OrielError): OrielError {
 function dead(event: ErrorEvent): OrielError {
   const message = event.message
     ? `the engine's worker failed: ${event.message}`
-    : "the engine's worker could not be started; worker.js and wasm/ must be served beside the package's index.js";
+    : `the engine's worker could not be started; ${NEEDS}`;
   return new OrielError("engine", message, { cause: event.error });
 }

@@ -4,6 +4,7 @@ import { Client, type WorkerLike } from "./client.js";
 import { missing } from "./device.js";
 import type { EngineOptions } from "./engine.js";
 import { OrielError, throwIfAborted, toOrielError } from "./errors.js";
+import * as own from "./files.js";
 import { Model } from "./model.js";
 import { loadOptions, type LoadOptions } from "./options.js";
 import { wanted, type Source } from "./source.js";
@@ -51,12 +52,11 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
   }
 }
 
-/** Bundlers know this very expression and bring the worker's file along. */
+/** @throws OrielError `engine` */
 export function startWorker(): WorkerLike {
   try {
-    return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "oriel" });
+    return own.startWorker();
   } catch (cause) {
-    const reason = "its file must come from the page's own origin, and the page's policy must allow it";
-    throw new OrielError("engine", `the engine's worker could not be started: ${reason}`, { cause });
+    throw new OrielError("engine", `the engine's worker could not be started; ${own.NEEDS}`, { cause });
   }
 }

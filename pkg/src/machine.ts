@@ -2,6 +2,7 @@
 // there is no GPU (`src/web/machine.rs` says what it asks for).
 
 import { OrielError } from "./errors.js";
+import { NEEDS, processorFile, startThread, type ModuleFile } from "./files.js";
 import { surroundings, type ModuleExports, type ThreadStart } from "./team.js";
 
 /** What a machine is to be; what is left out is for the machine to choose. */
@@ -68,7 +69,7 @@ export class Machine {
   static async start(core: WebAssembly.Memory, options: MachineOptions): Promise<Machine> {
     const instructions = chosen(options.instructions);
     const threads = threadCount(options.threads);
-    const module = await compiled(MODULES[instructions][threads > 1 ? 1 : 0]);
+    const module = await compiled(processorFile(instructions, threads > 1));
     const machine = new Machine(core, instructions, module, threads > 1 ? sharedMemory() : plainMemory());
     try {
       await machine.#startThreads(module, threads);
@@ -222,25 +223,13 @@ function threadCount(asked: number | undefined): number {
   return asked;
 }
 
-/** The modules without threads and with them. Bundlers know these very expressions and bring the files along. */
-const MODULES: Record<Instructions, [URL, URL]> = {
-  simd: [
-    new URL("./wasm/oriel_cpu_simd.wasm", import.meta.url),
-    new URL("./wasm/oriel_cpu_simd_threads.wasm", import.meta.url),
-  ],
-  relaxed: [
-    new URL("./wasm/oriel_cpu_relaxed.wasm", import.meta.url),
-    new URL("./wasm/oriel_cpu_relaxed_threads.wasm", import.meta.url),
-  ],
-};
-
-async function compiled(url: URL): Promise<WebAssembly.Module> {
+async function compiled({ name, open }: ModuleFile): Promise<WebAssembly.Module> {
   const failed = (reason: string, cause?: unknown) =>
-    new OrielError("engine", `the processor's module could not be had: ${url.href} ${reason}`, { cause });
-  const response = await fetch(url).catch((cause: unknown) => {
+    new OrielError("engine", `the processor's module could not be had: ${name} ${reason}`, { cause });
+  const response = await open().catch((cause: unknown) => {
     throw failed("can't be reached", cause);
   });
-  if (!response.ok) throw failed(`answered ${response.status}; wasm/ must be served beside worker.js`);
+  if (!response.ok) throw failed(`answered ${response.status}; ${NEEDS}`);
   try {
     return await WebAssembly.compile(await response.arrayBuffer());
   } catch (cause) {
@@ -268,7 +257,7 @@ function sharedMemory(): WebAssembly.Memory {
 
 function startWorker(): Worker {
   try {
-    return new Worker(new URL("./thread.js", import.meta.url), { type: "module", name: "oriel-thread" });
+    return startThread();
   } catch (cause) {
     throw new OrielError("engine", "a thread of the processor could not be started", { cause });
   }
@@ -285,7 +274,7 @@ function ready(worker: Worker, start: ThreadStart): Promise<void> {
     };
     worker.onerror = ({ message }) => {
       clearTimeout(timer);
-      fail(failed(message ? `failed: ${message}` : "could not be started; thread.js must be served beside worker.js"));
+      fail(failed(message ? `failed: ${message}` : `could not be started; ${NEEDS}`));
     };
     worker.postMessage(start);
   });

@@ -4,6 +4,7 @@ import start, { Heads, Loading } from "./wasm/oriel.js";
 import { choose, type Choice, type Gpu } from "./device.js";
 import type { Engine, EngineHeads, EngineLoading, EngineOptions } from "./engine.js";
 import { toOrielError } from "./errors.js";
+import { coreFile } from "./files.js";
 import { Host } from "./host.js";
 import { Machine } from "./machine.js";
 import type { Reply, Request } from "./protocol.js";
@@ -20,7 +21,7 @@ const scope = globalThis as unknown as WorkerScope;
 
 async function startEngine(): Promise<Engine> {
   askForSubgroups();
-  const { memory } = await start({ module_or_path: new URL("./wasm/oriel_bg.wasm", import.meta.url) });
+  const { memory } = await start({ module_or_path: coreFile().open() });
   const { gpu } = navigator as { gpu?: Gpu };
   let choice: Choice | undefined;
   let machine: Machine | undefined;
