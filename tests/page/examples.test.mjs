@@ -49,6 +49,7 @@ async function answers(url, then = async () => undefined) {
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
   const heard = complaints(page);
+  page.on("response", (response) => response.ok() || heard.push(`${response.status()} ${response.url()}`));
   await page.goto(url);
   await page.getByLabel("Question").fill("What is the capital of France?");
   await page.getByRole("button", { name: "Send" }).click();

@@ -1,13 +1,13 @@
 // A chat: the model on its way, the turns, and the next question.
 
-import { useChat, useModel } from "./oriel.js";
+import { useChat, useModel } from "oriel/react";
 
 const MODEL = "hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF/qwen2.5-0.5b-instruct-q4_0.gguf";
 
 export function Chat() {
-  const { model, status, progress, error } = useModel(MODEL);
-  const chat = useChat(model, "Answer in one sentence.");
-  const fault = error ?? chat.error;
+  const { model, status, progress, error, retry } = useModel(MODEL);
+  const chat = useChat(model, { system: "Answer in one sentence.", maxTokens: 200 });
+  const busy = chat.status === "submitted" || chat.status === "streaming";
   const send = (event) => {
     event.preventDefault();
     const { question } = event.target.elements;
@@ -26,8 +26,8 @@ export function Chat() {
       </ol>
       <form onSubmit={send}>
         <label htmlFor="question">Question</label> <input id="question" autoComplete="off" required />{" "}
-        <button disabled={!model || chat.busy}>Send</button>{" "}
-        <button type="button" disabled={!chat.busy} onClick={chat.stop}>
+        <button disabled={!model || busy}>Send</button>{" "}
+        <button type="button" disabled={!busy} onClick={chat.stop}>
           Stop
         </button>
       </form>
@@ -37,7 +37,12 @@ export function Chat() {
         )}
         {status === "ready" && `Ready, on ${model.info.device}`}
       </p>
-      {fault && <p role="alert">{fault.message}</p>}
+      {error && (
+        <p role="alert">
+          {error.message} <button onClick={retry}>Try again</button>
+        </p>
+      )}
+      {chat.error && <p role="alert">{chat.error.message}</p>}
     </main>
   );
 }
