@@ -60,11 +60,7 @@ function render(project, folder) {
     });
     return { ...entry, symbols };
   });
-  /** Where a name is described: at the first entry point that has it. */
-  const places = new Map();
-  for (const { page, symbols } of described) {
-    for (const { name } of symbols) if (!places.has(name)) places.set(name, `${page}.md#${name.toLowerCase()}`);
-  }
+  const places = placesOf(described);
   const rendered = described.map(({ page, name, symbols }) => {
     const own = symbols.filter((symbol) => places.get(symbol.name).startsWith(`${page}.md`));
     return [`${page}.md`, entryPage({ page, name, symbols: own, places })];
@@ -72,12 +68,27 @@ function render(project, folder) {
   return new Map([["README.md", overview(described, places)], ...rendered]);
 }
 
+/** Where a name is described: at the first entry point that has it, by the anchor that its heading gets there. */
+function placesOf(described) {
+  const places = new Map();
+  for (const { page, symbols } of described) {
+    const own = symbols.filter(({ name }) => !places.has(name));
+    const anchors = new Map();
+    for (const { name } of [...own.filter(isValue), ...own.filter((symbol) => !isValue(symbol))]) {
+      const anchor = name.toLowerCase();
+      const before = anchors.get(anchor) ?? 0;
+      anchors.set(anchor, before + 1);
+      places.set(name, `${page}.md#${anchor}${before > 0 ? `-${before}` : ""}`);
+    }
+  }
+  return places;
+}
+
 const MADE = "<!-- Made from the types by docs/api.mjs: change those, and run it. -->\n";
 
 function overview(described, places) {
   const lines = described.map(({ page, name, symbols }) => {
-    const values = symbols.filter(({ declarations }) => !declarations.every(isType));
-    const links = values.map(({ name }) => `[\`${name}\`](${places.get(name)})`);
+    const links = symbols.filter(isValue).map(({ name }) => `[\`${name}\`](${places.get(name)})`);
     return `- [\`${name}\`](${page}.md): ${links.join(", ")}`;
   });
   return `${MADE}
@@ -94,9 +105,8 @@ function entryPage({ page, name, symbols, places }) {
     const [file, hash] = places.get(word).split("#");
     return `[\`${word}\`](${file === `${page}.md` ? "" : file}#${hash})`;
   };
-  const sections = symbols.map((symbol) => section(symbol, { places, link }));
-  const [values, types] = [false, true].map((kind) =>
-    sections.filter((_, place) => symbols[place].declarations.every(isType) === kind),
+  const [values, types] = [true, false].map((kind) =>
+    symbols.filter((symbol) => isValue(symbol) === kind).map((symbol) => section(symbol, { places, link })),
   );
   const parts = [`${MADE}\n# \`${name}\``, ...values];
   if (symbols.length === 0) parts.push("All that it has is described at [`oriel`](index.md).");
@@ -105,6 +115,8 @@ function entryPage({ page, name, symbols, places }) {
 }
 
 const isType = ({ kind }) => kind === SyntaxKind.InterfaceDeclaration || kind === SyntaxKind.TypeAliasDeclaration;
+
+const isValue = ({ declarations }) => !declarations.every(isType);
 
 /** A name: what is said of it, its shape, and where the types in it are described. */
 function section({ name, declarations }, { places, link }) {

@@ -74,4 +74,4 @@ export function useChat(model: Model | undefined, options: UseChatOptions = {}):
 }
 
 export type { ChatOptions, ChatState } from "./ui/conversation.js";
-export type { LoadState } from "./ui/loader.js";
+export type { LoadState, WantedOptions } from "./ui/loader.js";

@@ -18,11 +18,19 @@ for (const [name, text] of made) {
   });
 }
 
+/** The anchors of a page's headings: of equal ones, all but the first get a number. */
+function anchors(text) {
+  const words = (text.match(/^##+ .*$/gm) ?? []).map((line) => line.replace(/^#+ /, "").toLowerCase());
+  return words.map((word, place) => {
+    const before = words.slice(0, place).filter((other) => other === word).length;
+    return before > 0 ? `${word}-${before}` : word;
+  });
+}
+
 test("every link within it leads to a heading", () => {
   for (const [name, text] of made) {
-    for (const [, file, hash] of text.matchAll(/\]\(([\w-]*\.md|)(?:#([\w-]+))?\)/g)) {
-      const headings = (made.get(file || name) ?? "").match(/^##+ .*$/gm) ?? [];
-      const found = headings.some((line) => line.replace(/^#+ /, "").toLowerCase() === hash);
+    for (const [, file, hash] of text.matchAll(/`\]\(([\w-]*\.md|)(?:#([\w-]+))?\)/g)) {
+      const found = anchors(made.get(file || name) ?? "").includes(hash);
       assert.ok(hash ? found : made.has(file), `${name}: ${file}#${hash ?? ""}`);
     }
   }
