@@ -40,4 +40,4 @@ await build({
 // A page names it by a plain script element, and it is a service worker as well.
 await build({ ...options, entryPoints: ["src/isolation.ts"], format: "iife" });
 
-await buildInline({ ...options, format: "esm" });
+await buildInline(options);

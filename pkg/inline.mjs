@@ -6,16 +6,19 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 
-/** `options`: how esbuild makes the package's other files. */
+/**
+ * `options`: how esbuild makes the other files of the package. Workers are scripts: a page from the disk may start no modules.
+ */
 export async function buildInline(options) {
   const script = async (entry, plugins) => {
-    const made = await build({ ...options, entryPoints: [entry], plugins, write: false });
+    const made = await build({ ...options, format: "iife", entryPoints: [entry], plugins, write: false });
     return made.outputFiles[0].text;
   };
   const thread = await script("src/thread.ts", []);
   const worker = await script("src/worker.ts", [within("./src/inline/worker.ts", options, { thread })]);
   await build({
     ...options,
+    format: "esm",
     entryPoints: ["src/inline.ts"],
     plugins: [within("./src/inline/page.ts", options, { worker })],
   });
