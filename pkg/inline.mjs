@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 
 /**
- * `options`: how esbuild makes the other files of the package. Workers are scripts: a page from the disk may start no modules.
+ * `options`: how esbuild makes the other files of the package. Workers are scripts: a page from the disk may start no others.
  */
 export async function buildInline(options) {
   const script = async (entry, plugins) => {
