@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 
 /**
- * `options`: how esbuild makes the other files of the package. Workers are scripts: a page from the disk may start no others.
+ * `options`: how esbuild makes the other files of the package. Workers are scripts, as a page from the disk may start no
+ * modules.
  */
 export async function buildInline(options) {
   const script = async (entry, plugins) => {
