@@ -3,14 +3,17 @@
 @group(2) @binding(0) var<storage, read> weights: array<vec4<u32>>; // [outputs, blocks]
 @group(2) @binding(1) var<storage, read> scales:  array<u32>;       // [outputs, blocks], scale low and minimum high
 
-// Four values of 0 to 15, one in each byte. Signed conversions are far cheaper on software rasterisers.
+// What a value that is left at its byte's place is multiplied by: powers of two, so nothing is lost. Software rasterisers
+// shift lane by lane, which would take most of the time.
+const PLACES: vec4<f32> = vec4<f32>(1.0, 0.00390625, 0.0000152587890625, 0.000000059604644775390625);
+
+// Four values of 0 to 15, one in each byte, at their places. Signed conversions are far cheaper on software rasterisers.
 fn nibbles(word: u32) -> vec4<f32> {
-    let w = bitcast<i32>(word & 0x0f0f0f0fu);
-    return vec4<f32>(vec4<i32>(w, w >> 8u, w >> 16u, w >> 24u) & vec4<i32>(15));
+    return vec4<f32>(vec4<i32>(bitcast<i32>(word)) & vec4<i32>(0xf, 0xf00, 0xf0000, 0xf000000));
 }
 
-// Four values by their scale and minimum.
-fn scaled(pair: vec2<f32>, word: u32) -> vec4<f32> { return fma(vec4(pair.x), nibbles(word), vec4(pair.y)); }
+// Four values by their scale at each place, and minimum.
+fn scaled(steps: vec4<f32>, minimum: f32, word: u32) -> vec4<f32> { return fma(steps, nibbles(word), vec4(minimum)); }
 
 // What is loaded for values 4 i to 4 i + 3 of a block, and those values: the low half of the bytes first, then the high.
 struct Raw { word: u32, scales: u32 }
@@ -19,7 +22,7 @@ fn weight_raw(block: u32, i: u32) -> Raw { return Raw(weights[block][i & 3u], sc
 
 fn weight_values(raw: Raw, i: u32) -> vec4<f32> {
     let pair = unpack2x16float(raw.scales);
-    return scaled(pair, raw.word >> ((i / 4u) * 4u));
+    return scaled(pair.x * PLACES, pair.y, raw.word >> ((i / 4u) * 4u));
 }
 
 fn weight_vec4(block: u32, i: u32) -> vec4<f32> { return weight_values(weight_raw(block, i), i); }
@@ -27,14 +30,17 @@ fn weight_vec4(block: u32, i: u32) -> vec4<f32> { return weight_values(weight_ra
 // All values of a block.
 fn weight_block(block: u32) -> array<vec4<f32>, 8> {
     let pair = unpack2x16float(scales[block]);
+    let steps = pair.x * PLACES;
     let low = weights[block];
     let high = low >> vec4<u32>(4u);
     return array<vec4<f32>, 8>(
-        scaled(pair, low.x), scaled(pair, low.y), scaled(pair, low.z), scaled(pair, low.w),
-        scaled(pair, high.x), scaled(pair, high.y), scaled(pair, high.z), scaled(pair, high.w));
+        scaled(steps, pair.y, low.x), scaled(steps, pair.y, low.y),
+        scaled(steps, pair.y, low.z), scaled(steps, pair.y, low.w),
+        scaled(steps, pair.y, high.x), scaled(steps, pair.y, high.y),
+        scaled(steps, pair.y, high.z), scaled(steps, pair.y, high.w));
 }
 
-// Product of a block with x, whose sum is `sum`: the minimum is taken out of the loop.
+// Product of a block with x, whose sum is `sum`: the minimum is taken out of the loop, and the places are.
 fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
     let pair = unpack2x16float(scales[block]);
     let low = weights[block];
@@ -43,7 +49,7 @@ fn weight_dot(block: u32, x: array<vec4<f32>, 8>, sum: f32) -> f32 {
     total = fma(nibbles(low.w), x[3], fma(nibbles(low.z), x[2], total));
     total = fma(nibbles(high.y), x[5], fma(nibbles(high.x), x[4], total));
     total = fma(nibbles(high.w), x[7], fma(nibbles(high.z), x[6], total));
-    return pair.x * (total.x + total.y + total.z + total.w) + pair.y * sum;
+    return pair.x * dot(total, PLACES) + pair.y * sum;
 }
 
 // The values of a block as bytes, before its scale and minimum.
