@@ -58,6 +58,25 @@ pub struct Bound {
 }
 
 impl Probes {
+    /// The better of two measurements, one by one: what else the machine does only takes from what it gives.
+    #[must_use]
+    pub fn better_of(&self, other: &Probes) -> Probes {
+        let rate = |format: &'static str| {
+            let rates = [self, other].map(|probes| probes.weights_per_s.get(format).copied());
+            rates.into_iter().flatten().fold(0.0, f64::max)
+        };
+        let formats = self.weights_per_s.keys().chain(other.weights_per_s.keys());
+        Probes {
+            read_bytes_per_s: self.read_bytes_per_s.max(other.read_bytes_per_s),
+            f32_per_s: self.f32_per_s.max(other.f32_per_s),
+            weights_per_s: formats.map(|format| (*format, rate(format))).collect(),
+            packed_per_s: self.packed_per_s.into_iter().chain(other.packed_per_s).reduce(f64::max),
+            dispatch_us: self.dispatch_us.min(other.dispatch_us),
+            submit_us: self.submit_us.min(other.submit_us),
+            readback_us: self.readback_us.min(other.readback_us),
+        }
+    }
+
     /// The tightest bound of a dispatch.
     pub fn bound(&self, work: &Work) -> Bound {
         let bounds = [
@@ -123,6 +142,19 @@ mod tests {
         assert_eq!(bound(&work(40, 80, 0)), Bound { limit: Limit::Dispatch, us: 10.0 });
         let packed = Work { packed: true, ..work(0, 80_000, 80_000) };
         assert_eq!(bound(&packed), Bound { limit: Limit::Arithmetic, us: 20.0 });
+    }
+
+    #[test]
+    fn of_two_measurements_the_better_counts_one_by_one() {
+        let busy = Probes { weights_per_s: BTreeMap::from([("q4", 2e8)]), f32_per_s: 5e8, ..PROBES };
+        let other = Probes {
+            weights_per_s: BTreeMap::from([("q4", 1e8), ("q8", 3e8)]),
+            packed_per_s: None,
+            dispatch_us: 7.0,
+            ..PROBES
+        };
+        let weights_per_s = BTreeMap::from([("q4", 2e8), ("q8", 3e8)]);
+        assert_eq!(busy.better_of(&other), Probes { weights_per_s, dispatch_us: 7.0, ..PROBES });
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct BoundedKernel {
     /// The least time that one could take by that, in microseconds.
     pub bound_us: f64,
     /// `bound_us` over the time that one takes: 1 is the best that the adapter can do. Above 1 a cache held what a probe
-    /// had to fetch, or the host's clock is too coarse.
+    /// had to fetch, the host's clock is too coarse, or the machine was busy with something else whenever it was probed.
     pub share: f64,
 }
 
@@ -64,11 +64,12 @@ impl Model {
     }
 
     /// Times the kernels of a pass of so many tokens after `position` cached ones, and holds them against the adapter.
-    /// What stood in the cache is forgotten.
+    /// What stood in the cache is forgotten. The adapter is probed again, and the better counts: whatever else the machine
+    /// did while it was probed would make bounds that kernels pass.
     ///
     /// # Errors
     /// `Unsupported` on the processor; as for running the pass, where it does not fit.
-    pub async fn bounded(&mut self, rows: u32, position: u32, probes: &Probes) -> Result<BoundedPass> {
+    pub async fn bounded(&mut self, rows: u32, position: u32, probes: &mut Probes) -> Result<BoundedPass> {
         let tokens = self.any_tokens(rows);
         let (executor, pass) = self.measured(rows);
         let works = executor.works(pass, tokens.len(), position)?;
@@ -76,6 +77,7 @@ impl Model {
         let groups = groups(&works);
         let group_us = executor.time_groups(pass, &tokens, position, &groups).await?;
         let run_us = run_us(executor, pass, &tokens, position).await?;
+        *probes = probes.better_of(&executor.probe().await?);
         let mut us = vec![0.0; works.len()];
         for (group, group_us) in groups.iter().zip(group_us) {
             group.iter().for_each(|place| us[*place] = group_us);

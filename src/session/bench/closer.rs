@@ -1,7 +1,6 @@
 //! A benchmark's closer looks, after everything else was timed: where the time of a pass goes, and what bounds it.
 
 use super::{Bench, BenchOptions, Progress};
-use crate::kernels::roofline::Probes;
 use crate::session::{Model, Profile, Roofline};
 use crate::{Error, Result};
 use std::collections::VecDeque;
@@ -69,7 +68,6 @@ impl Bench {
             }
             Look::Bound(rows, position) => {
                 if let Some(Roofline { probes, passes }) = &mut closer.roofline {
-                    let probes: &Probes = probes;
                     passes.push(model.bounded(rows, position, probes).await?);
                 }
                 ("roofline", rows)
