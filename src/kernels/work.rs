@@ -18,7 +18,7 @@ pub struct Work {
     pub kernel: &'static str,
     /// Whether it uses subgroups, and the constants that it is compiled with, where they are not 0: `team 16, combine 1`.
     pub variant: String,
-    /// Format of the matrix.
+    /// Format of the matrix, or of the cache that is read.
     pub format: Option<&'static str>,
     /// Rows and widths: `1 x 576 -> 1536` of a matrix, `1 x 576 over 129` of attention, `1 x 576` of others.
     pub shape: String,
@@ -28,7 +28,7 @@ pub struct Work {
     pub bytes_written: u64,
     /// Multiply-adds; of what multiplies no matrix and mixes no values, one for each value written.
     pub operations: u64,
-    /// Weights of a matrix that have to be turned into numbers, each once.
+    /// Weights of a matrix, or values of the cache, that have to be turned into numbers, each once.
     pub weights: u64,
     /// Whether i8 are multiplied by packed i8.
     pub packed: bool,
@@ -55,17 +55,19 @@ impl Work {
         let variant: Vec<String> =
             dispatch.kernel.subgroups.then(|| "subgroups".into()).into_iter().chain(constants).collect();
         let matrix = dispatch.matrix.map(|(weight, part)| setting.layout(weight).parts[part]);
+        let multiplied = setting.product(step, dispatch).map(|[_, outputs, inputs]| outputs * inputs);
+        let cached = setting.reads_cache(dispatch).then(|| setting.cached());
         let (bytes_read, bytes_written) = setting.bytes(step, dispatch);
         Work {
             name: setting.name(step),
             kernel: dispatch.kernel.name,
             variant: variant.join(", "),
-            format: matrix.map(|part| part.format.name()),
+            format: matrix.map(|part| part.format.name()).or(cached.map(|_| setting.cache.name())),
             shape: setting.shape(step, dispatch),
             bytes_read,
             bytes_written,
             operations: setting.operations(step, dispatch),
-            weights: setting.product(step, dispatch).map_or(0, |[_, outputs, inputs]| outputs * inputs),
+            weights: multiplied.or(cached).unwrap_or(0),
             packed: dispatch.kernel.multiplies_packed(),
         }
     }
@@ -139,6 +141,12 @@ impl<'a> Setting<'a> {
     /// Positions that the last row sees.
     fn positions(&self) -> u64 {
         u64::from(self.live.position) + u64::from(self.live.rows)
+    }
+
+    /// Keys and values of a layer that the last row sees.
+    fn cached(&self) -> u64 {
+        let CacheShape { kv_heads, head_width, .. } = self.plan.cache;
+        2 * u64::from(kv_heads * head_width) * self.positions()
     }
 
     fn operations(&self, step: &Step, dispatch: &Dispatch) -> u64 {
@@ -319,6 +327,7 @@ mod tests {
         assert_eq!(attention.shape, "3 x 64 over 12");
         assert_eq!(attention.operations, 2 * 4 * 16 * (10 + 11 + 12));
         assert_eq!(attention.bytes_read, 3 * 96 * 4 + 2 * 12 * 16 * 2);
+        assert_eq!((attention.format, attention.weights), (Some("f16"), 2 * 12 * 16), "each is turned into a number");
         let store = works.iter().find(|work| work.name == "cache.0.keys").unwrap();
         assert_eq!((store.bytes_written, store.operations), (3 * 16 * 2, 3 * 16));
         assert!(works.iter().all(|work| work.bytes() > 0));
