@@ -129,6 +129,13 @@ impl Tokenizer {
         text
     }
 
+    /// What a token adds in the middle of a text, a special one included; bytes that are no whole character show as U+FFFD.
+    pub fn piece(&self, id: u32) -> String {
+        let mut stream = TextStream::amid(self).with_special();
+        let text = stream.push(id);
+        text + &stream.finish()
+    }
+
     /// One more than the highest id.
     pub fn vocab(&self) -> u32 {
         self.parts.vocab

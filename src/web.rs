@@ -3,19 +3,18 @@
 //! Errors are thrown as `{ code, message }`. The worker makes one call at a time: a second one while an asynchronous one
 //! is under way would be refused by wasm-bindgen.
 
+mod heads;
 mod machine;
+mod options;
 
-use crate::cpu::Activations;
-use crate::executor::CPU_BINDING_LIMIT;
 use crate::format::Format;
 use crate::kernels::{self, CacheFormat};
-use crate::sampler;
 use crate::session::bench::Bench;
-use crate::session::{self, CachePrecision, Device, FinishReason, GenerateOptions, LoadOptions, Step, Tune};
+use crate::session::{self, Chunk, Device, FinishReason, Step, Text};
 use crate::template::Message;
-use crate::weights::Precision;
 use crate::{Error, Result};
 use machine::{Processor, ProcessorModule};
+use options::{AskedOfGeneration, AskedOfLoad};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -114,54 +113,6 @@ fn finished() -> JsValue {
     throw(Error::Option("the loading has finished already".into()))
 }
 
-/// The heads of a model's files, fed like [`Loading`]: what it would take, without its weights and without a device.
-#[wasm_bindgen]
-#[derive(Default)]
-pub struct Heads(session::Heads);
-
-#[wasm_bindgen]
-impl Heads {
-    /// Of a model of which nothing has come.
-    #[wasm_bindgen(constructor)]
-    pub fn new() -> Heads {
-        Heads::default()
-    }
-
-    /// A whole file from beside the weights; the tokenizer's are not needed.
-    #[wasm_bindgen(js_name = sideFile)]
-    pub fn side_file(&mut self, name: &str, bytes: &[u8]) -> Answer<()> {
-        self.0.side_file(name, bytes).map_err(throw)
-    }
-
-    /// The names of the weight files whose heads are wanted, in order.
-    pub fn wanted(&self) -> Vec<String> {
-        self.0.wanted()
-    }
-
-    /// A weight file begins; `length` in bytes, where it is known.
-    pub fn begin(&mut self, name: &str, length: Option<f64>) -> Answer<()> {
-        self.0.begin(name, length.map(|bytes| bytes as u64)).map_err(throw)
-    }
-
-    /// The next bytes of the file; true once nothing more of it is wanted.
-    pub fn push(&mut self, bytes: &[u8]) -> Answer<bool> {
-        self.0.push(bytes).map_err(throw)
-    }
-
-    /// The file ends, and its head is not whole: this throws.
-    pub fn end(&mut self) -> Answer<()> {
-        self.0.end().map_err(throw)
-    }
-
-    /// `{ context, maxContext, gpuBytes }` by `{ precision, cache, context? }`, or what a load would refuse. `limit` is what
-    /// the GPU binds at once, or what the processor has in all, in bytes; `room`, where it is known, is
-    /// what there is in all. The heads are used up.
-    pub fn survey(&mut self, options: &JsValue, on_processor: bool, limit: f64, room: Option<f64>) -> Answer {
-        let asked: AskedOfCheck = read(options).map_err(throw)?;
-        write(&asked.answer(std::mem::take(&mut self.0), on_processor, limit as u64, room).map_err(throw)?)
-    }
-}
-
 /// A loaded model, at most one generation, and at most one benchmark. `free` lets go of what it holds on the device.
 #[wasm_bindgen]
 pub struct Model {
@@ -208,26 +159,27 @@ impl Model {
         self.model.text().render(&messages, add_generation_prompt).map_err(throw)
     }
 
-    /// Begins a generation from a text or from messages, or takes one up after the tokens `resume` of its answer; one that
-    /// was going on is dropped.
+    /// Begins a generation from a text, from tokens (a `Uint32Array`) or from messages, or takes one up after the tokens
+    /// `resume` of its answer; one that was going on is dropped.
     pub fn start(&mut self, prompt: &JsValue, options: &JsValue) -> Answer<()> {
         self.generation = None;
         let mut options: AskedOfGeneration = read(options).map_err(throw)?;
         let resume = std::mem::take(&mut options.resume);
-        let tokens = match prompt.as_string() {
-            Some(text) => self.model.text().prompt(&text),
-            None => conversation(prompt).and_then(|messages| self.model.text().chat_prompt(&messages)),
+        let tokens = match (prompt.as_string(), prompt.dyn_ref::<js_sys::Uint32Array>()) {
+            (Some(text), _) => self.model.text().prompt(&text),
+            (None, Some(tokens)) => Ok(tokens.to_vec()),
+            (None, None) => conversation(prompt).and_then(|messages| self.model.text().chat_prompt(&messages)),
         };
         let generation = tokens.and_then(|tokens| self.model.resume(&tokens, options.into(), &resume));
         self.generation = Some(generation.map_err(throw)?);
         Ok(())
     }
 
-    /// One step: `{ token, text }`, or `{}` after a part of a long prompt, or undefined at the end.
+    /// One step: `{ token, text, logprob?, topLogprobs? }`, or `{}` after a part of a long prompt, or undefined at the end.
     pub async fn next(&mut self) -> Answer {
         let Some(generation) = &mut self.generation else { return Ok(JsValue::UNDEFINED) };
         match self.model.step(generation).await.map_err(throw)? {
-            Step::Token(chunk) => write(&json!({ "token": chunk.token, "text": chunk.text })),
+            Step::Token(chunk) => write(&said(&chunk, self.model.text())),
             Step::Prompt { .. } => write(&json!({})),
             Step::Finished => Ok(JsValue::UNDEFINED),
         }
@@ -330,115 +282,15 @@ pub fn shaders() -> Answer {
     write(&Value::Array(linked))
 }
 
-/// The options of [`Loading::open`].
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AskedOfLoad {
-    precision: String,
-    cache: String,
-    context: Option<u32>,
-    activations: Option<String>,
-    tuning: Value,
-    kept: Option<Value>,
-    adapter: Option<String>,
-}
-
-impl AskedOfLoad {
-    /// The package lets no other text through.
-    fn tune(&self) -> Tune {
-        match self.tuning.as_str() {
-            Some("auto") => Tune::Measure(self.kept.clone()),
-            Some(_) => Tune::Start,
-            None => Tune::Given(self.tuning.clone()),
-        }
+/// A chunk for JavaScript, each of its likeliest tokens with its text.
+fn said(chunk: &Chunk, text: &Text) -> Value {
+    let mut said = json!({ "token": chunk.token, "text": chunk.text });
+    if let Some(logprob) = chunk.logprob {
+        let likely = |(token, logprob): &(u32, f32)| json!({ "token": token, "text": text.tokenizer().piece(*token), "logprob": logprob });
+        said["logprob"] = logprob.into();
+        said["topLogprobs"] = chunk.top.iter().map(likely).collect();
     }
-
-    fn checked(self, device: Device) -> Result<LoadOptions> {
-        let (precision, cache) = (Precision::parse(&self.precision)?, CachePrecision::parse(&self.cache)?);
-        let activations = self.activations.as_deref().map_or(Ok(Activations::Auto), Activations::parse)?;
-        Ok(LoadOptions { device, precision, cache, context: self.context, activations, ..LoadOptions::default() })
-    }
-}
-
-/// The options of [`Heads::survey`].
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AskedOfCheck {
-    precision: String,
-    cache: String,
-    context: Option<u32>,
-}
-
-impl AskedOfCheck {
-    fn answer(&self, heads: session::Heads, on_processor: bool, limit: u64, room: Option<f64>) -> Result<Value> {
-        let (precision, cache) = (Precision::parse(&self.precision)?, CachePrecision::parse(&self.cache)?);
-        let device = if on_processor { Device::Cpu } else { Device::Gpu };
-        let options = LoadOptions { device, precision, cache, context: self.context, ..LoadOptions::default() };
-        let survey = heads.survey(options, if on_processor { CPU_BINDING_LIMIT } else { limit })?;
-        let most = if on_processor { survey.context_within(limit) } else { survey.greatest_context };
-        let most = room.map_or(most, |bytes| most.min(survey.context_within(bytes as u64)));
-        // A GGUF file's vocabulary stands in its head.
-        if heads.wanted().is_empty() {
-            heads.into_text()?;
-        }
-        Ok(json!({ "context": survey.context, "maxContext": most, "gpuBytes": survey.gpu_bytes }))
-    }
-}
-
-/// The options of [`Model::start`].
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-struct AskedOfGeneration {
-    max_tokens: u32,
-    temperature: f32,
-    top_k: u32,
-    top_p: f32,
-    min_p: f32,
-    repetition_penalty: f32,
-    frequency_penalty: f32,
-    presence_penalty: f32,
-    seed: u64,
-    stop: Vec<String>,
-    ignore_eos: bool,
-    resume: Vec<u32>,
-}
-
-impl Default for AskedOfGeneration {
-    fn default() -> AskedOfGeneration {
-        let GenerateOptions { sampling, max_tokens, stop, ignore_eos } = GenerateOptions::default();
-        AskedOfGeneration {
-            max_tokens,
-            temperature: sampling.temperature,
-            top_k: sampling.top_k,
-            top_p: sampling.top_p,
-            min_p: sampling.min_p,
-            repetition_penalty: sampling.repetition_penalty,
-            frequency_penalty: sampling.frequency_penalty,
-            presence_penalty: sampling.presence_penalty,
-            seed: sampling.seed,
-            stop,
-            ignore_eos,
-            resume: Vec::new(),
-        }
-    }
-}
-
-impl From<AskedOfGeneration> for GenerateOptions {
-    fn from(asked: AskedOfGeneration) -> GenerateOptions {
-        let sampling = sampler::Options {
-            temperature: asked.temperature,
-            top_k: asked.top_k,
-            top_p: asked.top_p,
-            min_p: asked.min_p,
-            repetition_penalty: asked.repetition_penalty,
-            frequency_penalty: asked.frequency_penalty,
-            presence_penalty: asked.presence_penalty,
-            seed: asked.seed,
-            ..sampler::Options::default()
-        };
-        let AskedOfGeneration { max_tokens, stop, ignore_eos, .. } = asked;
-        GenerateOptions { sampling, max_tokens, stop, ignore_eos }
-    }
+    said
 }
 
 /// `[{ role, content }]`
@@ -466,5 +318,23 @@ fn write(value: &Value) -> Answer {
 }
 
 fn throw(error: Error) -> JsValue {
-    write(&json!({ "code": error.code(), "message": error.to_string() })).unwrap_or_else(|fault| fault)
+    let mut message = error.to_string();
+    if let Error::Option(_) = error {
+        message = in_camel_case(&message);
+    }
+    write(&json!({ "code": error.code(), "message": message })).unwrap_or_else(|fault| fault)
+}
+
+/// What is said of an option begins with its name, which JavaScript writes otherwise: `top_p` is `topP` there.
+fn in_camel_case(message: &str) -> String {
+    let end = message.find(' ').unwrap_or(message.len());
+    let (name, rest) = message.split_at(end);
+    let mut words = name.split('_');
+    let mut written = words.next().unwrap_or_default().to_string();
+    for word in words {
+        let (first, others) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
+        written += &first.to_uppercase();
+        written += others;
+    }
+    written + rest
 }

@@ -4,7 +4,7 @@ import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./bench
 import type { Asked, Choice } from "./device.js";
 import type { CacheChange, Pass } from "./heal.js";
 import type { Instructions } from "./machine.js";
-import type { Message, SamplingOptions } from "./options.js";
+import type { Message, Prompt, SamplingOptions } from "./options.js";
 import type { Tuning } from "./tunings.js";
 
 /** Where and how a model is to run. */
@@ -67,6 +67,18 @@ export interface Adapter {
 export interface Chunk {
   text: string;
   token: number;
+  /** The token's log-probability, where `logprobs` or `topLogprobs` asks for it. */
+  logprob?: number;
+  /** The likeliest tokens in its place, the likeliest first: as many as `topLogprobs` asks for. */
+  topLogprobs?: TokenLogprob[];
+}
+
+/** A token that might have been chosen. */
+export interface TokenLogprob {
+  token: number;
+  /** What it would have added to the text; bytes that are no whole character show as U+FFFD. */
+  text: string;
+  logprob: number;
 }
 
 /** Why a generation ended: the model or a stop string; `maxTokens` or a full context; `run.stop()`. */
@@ -100,6 +112,12 @@ export interface Result {
   finishReason: FinishReason;
   usage: Usage;
   timings: Timings;
+}
+
+/** How tokens are chosen, as the core takes it. */
+export interface EngineSampling extends Omit<SamplingOptions, "logitBias" | "logprobs" | "stop"> {
+  logitBias?: (readonly [token: number, bias: number])[];
+  stop?: readonly string[];
 }
 
 /** A model on its way in. `free` lets go of everything that it took. */
@@ -156,15 +174,15 @@ export interface EngineModel {
   detokenize(tokens: Uint32Array): string;
   applyTemplate(messages: readonly Message[], addGenerationPrompt: boolean): string;
   /** Begins a generation, or takes one up after the tokens `resume`; one that was going on is dropped. */
-  start(prompt: string | readonly Message[], options: SamplingOptions & { resume?: number[] }): void;
+  start(prompt: Prompt, options: EngineSampling & { resume?: number[] }): void;
   /** One step; undefined when the generation has ended. A step that yields no token yet has none. */
   next(): Promise<Partial<Chunk> | undefined>;
   /** By which passes the cache came to hold what it holds, as far as that has changed since the last call. */
   changed(): CacheChange | undefined;
   /** Takes over what stood in the cache of another engine. */
   restore(passes: Pass[]): Promise<void>;
-  /** What the generation has come to so far. */
-  result(): Result;
+  /** What the generation has come to so far; without a reason where it has not ended. */
+  result(): Omit<Result, "finishReason"> & { finishReason: Result["finishReason"] | null };
   /** Begins a benchmark; one that was going on is dropped. */
   startBenchmark(options: BenchmarkSizes): void;
   /** One step; undefined when it has ended. */

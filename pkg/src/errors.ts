@@ -62,14 +62,27 @@ export class OrielError extends Error {
   }
 }
 
-/** The error for an aborted signal; its `cause` is the signal's reason. */
+/** The error for an aborted signal: its reason where that is one of ours, and else one whose `cause` is the reason. */
 export function aborted(signal?: AbortSignal): OrielError {
+  if (signal?.reason instanceof OrielError) return signal.reason;
   return new OrielError("aborted", "the call was aborted", { cause: signal?.reason });
 }
 
 /** Throws if the signal is aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw aborted(signal);
+}
+
+/** What is awaited, or an error as soon as the signal is aborted. */
+export function unlessAborted<T>(awaited: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return awaited;
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(aborted(signal));
+    const settled = () => signal.removeEventListener("abort", onAbort);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    awaited.finally(settled).then(resolve, reject);
+  });
 }
 
 /** Any thrown value as an OrielError: the core's `{ code, message }`, ours, or something unforeseen. */

@@ -59,25 +59,26 @@ export class Host {
   }
 
   #call(call: Call, ending: Ending): Promise<Gives> {
+    const { signal } = ending.abort;
     switch (call.name) {
       case "load":
-        return this.#engineTurns.take(() => this.#load(call.id, call.takes, ending.abort.signal));
+        return this.#engineTurns.take(() => this.#load(call.id, call.takes, signal));
       case "check":
-        return this.#engineTurns.take(() => this.#check(call.takes, ending.abort.signal));
+        return this.#engineTurns.take(() => this.#check(call.takes, signal));
       case "generate":
         return this.#generationTurns.take(() => this.#generate(call.id, call.takes, ending));
       case "restore":
         return this.#engineTurns.take(async () => (await this.#loaded().restore(call.takes.passes), null));
       case "tokenize":
-        return this.#engineTurns.take(() => Array.from(this.#loaded().tokenize(call.takes.text)));
+        return this.#step(signal, (model) => Array.from(model.tokenize(call.takes.text)));
       case "detokenize":
-        return this.#engineTurns.take(() => this.#loaded().detokenize(Uint32Array.from(call.takes.tokens)));
+        return this.#step(signal, (model) => model.detokenize(call.takes.tokens));
       case "applyTemplate": {
         const { messages, addGenerationPrompt } = call.takes;
-        return this.#engineTurns.take(() => this.#loaded().applyTemplate(messages, addGenerationPrompt));
+        return this.#step(signal, (model) => model.applyTemplate(messages, addGenerationPrompt));
       }
       case "benchmark":
-        return this.#generationTurns.take(() => this.#benchmark(call.id, call.takes.sizes, ending.abort.signal));
+        return this.#generationTurns.take(() => this.#benchmark(call.id, call.takes.sizes, signal));
       case "dispose":
         return this.#dispose();
     }
@@ -109,16 +110,18 @@ export class Host {
         const next = await model.next();
         return { next, change: model.changed() };
       });
-      if (!step.next) return this.#step(signal, (model) => model.result());
-      const { token, text = "" } = step.next;
+      if (!step.next) break;
+      const { token, text = "", ...more } = step.next;
       const change = step.change && { change: step.change };
       // In one message: whoever takes the answer up elsewhere needs both of a step, or neither.
-      if (token !== undefined) this.#post({ kind: "chunk", id, chunk: { token, text }, ...change });
+      if (token !== undefined) this.#post({ kind: "chunk", id, chunk: { token, text, ...more }, ...change });
       else if (change) this.#post({ kind: "chunk", id, ...change });
       // Lets messages in: an engine that never leaves the processor would not notice that it is to stop.
       await nextTask();
     }
-    return this.#step(signal, (model) => ({ ...model.result(), finishReason: "abort" }));
+    const result = await this.#step(signal, (model) => model.result());
+    // A stop that comes after the last token changes nothing.
+    return { ...result, finishReason: result.finishReason ?? "abort" };
   }
 
   /** Steps as a generation does, so that it measures what a generation gets. */

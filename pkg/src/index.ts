@@ -22,10 +22,19 @@ export type {
 } from "./benchmark.js";
 export type { ModelEvent } from "./heal.js";
 export type { Model } from "./model.js";
-export type { Session, SessionOptions } from "./session.js";
+export type { Session, SessionOptions, SessionUsage } from "./session.js";
 export type { Run } from "./run.js";
 export type { Source, ModelParts, Part } from "./source.js";
-export type { CheckOptions, GenerateOptions, SamplingOptions, LoadOptions, Message, Progress } from "./options.js";
-export type { Adapter, Chunk, FinishReason, ModelInfo, Result, Timings, Usage } from "./engine.js";
+export type {
+  CheckOptions,
+  GenerateOptions,
+  LoadOptions,
+  Message,
+  Progress,
+  SamplingOptions,
+  ShortOptions,
+  TemplateOptions,
+} from "./options.js";
+export type { Adapter, Chunk, FinishReason, ModelInfo, Result, Timings, TokenLogprob, Usage } from "./engine.js";
 export type { LoadedInfo } from "./protocol.js";
 export type { KindTuning, Tuning } from "./tunings.js";

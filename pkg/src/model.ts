@@ -6,7 +6,18 @@ import type { Client } from "./client.js";
 import { OrielError } from "./errors.js";
 import { chatOf, completionsOf } from "./openai/faces.js";
 import type { Chat, Completions } from "./openai/types.js";
-import { generateOptions, messages as checkedMessages, type GenerateOptions, type Message } from "./options.js";
+import {
+  generateOptions,
+  messages as checkedMessages,
+  prompt as checkedPrompt,
+  shortOptions,
+  templateOptions,
+  tokens as checkedTokens,
+  type GenerateOptions,
+  type Message,
+  type ShortOptions,
+  type TemplateOptions,
+} from "./options.js";
 import type { LoadedInfo } from "./protocol.js";
 import { Run } from "./run.js";
 import { Session, type SessionOptions } from "./session.js";
@@ -33,15 +44,17 @@ export class Model implements AsyncDisposable {
     return this.info.tuning;
   }
 
-  /** Continues a text, or answers a conversation by the model's chat template. */
-  generate(prompt: string | readonly Message[], options?: GenerateOptions): Run {
-    const given = typeof prompt === "string" ? prompt : checkedMessages(prompt);
-    return new Run(this.#client, Promise.resolve(given), generateOptions(options));
+  /**
+   * Continues a text or tokens (as they are: nothing is put before them), or answers a conversation by the model's chat
+   * template.
+   */
+  generate(prompt: string | readonly number[] | readonly Message[], options?: GenerateOptions): Run {
+    return new Run(this.#client, Promise.resolve(checkedPrompt(prompt)), generateOptions(options));
   }
 
   /** Begins a conversation. */
   session(options?: SessionOptions): Session {
-    return new Session(this.#client, options);
+    return new Session(this.#client, this.info.context, options);
   }
 
   /**
@@ -54,24 +67,22 @@ export class Model implements AsyncDisposable {
   }
 
   /** The tokens of a text, as `generate` would read it. */
-  tokenize(text: string): Promise<number[]> {
-    if (typeof text !== "string") return Promise.reject(new OrielError("option", "tokenize: expected a text"));
-    return this.#client.call("tokenize", { text }).done;
+  async tokenize(text: string, options?: ShortOptions): Promise<number[]> {
+    if (typeof text !== "string") throw new OrielError("option", "tokenize: expected a text");
+    return this.#client.call("tokenize", { text }, shortOptions("tokenize", options)).done;
   }
 
   /** The text of tokens, special ones included. */
-  detokenize(tokens: Iterable<number>): Promise<string> {
-    return this.#client.call("detokenize", { tokens: Array.from(tokens) }).done;
+  async detokenize(tokens: Iterable<number>, options?: ShortOptions): Promise<string> {
+    const given = checkedTokens("detokenize", tokens);
+    return this.#client.call("detokenize", { tokens: given }, shortOptions("detokenize", options)).done;
   }
 
   /** A conversation as the text that the model reads, by its chat template. */
-  async applyTemplate(messages: readonly Message[], options: { addGenerationPrompt?: boolean } = {}): Promise<string> {
-    const { addGenerationPrompt = true, ...rest } = options;
-    const [unknown] = Object.keys(rest);
-    if (unknown !== undefined) {
-      throw new OrielError("option", `applyTemplate: ${unknown} is not an option; supported: addGenerationPrompt`);
-    }
-    return this.#client.call("applyTemplate", { messages: checkedMessages(messages), addGenerationPrompt }).done;
+  async applyTemplate(messages: readonly Message[], options?: TemplateOptions): Promise<string> {
+    const { addGenerationPrompt = true, ...listener } = templateOptions(options);
+    const takes = { messages: checkedMessages(messages), addGenerationPrompt };
+    return this.#client.call("applyTemplate", takes, listener).done;
   }
 
   /** Frees the model, on its device too. What is going on rejects with `disposed`. */

@@ -77,6 +77,12 @@ export interface SamplingOptions {
   frequencyPenalty?: number | undefined;
   /** Subtracted once from each token that has occurred among the new ones. */
   presencePenalty?: number | undefined;
+  /** Added to the logits of tokens, by their ids, from -100 to 100: `{ 262: -100 }` all but forbids one. */
+  logitBias?: Readonly<Record<number, number>> | undefined;
+  /** Chunks tell the log-probability of their token, as the model has it: before bias, penalties, temperature. */
+  logprobs?: boolean | undefined;
+  /** Chunks tell that of so many of the likeliest tokens too, at most 20; means `logprobs`. */
+  topLogprobs?: number | undefined;
   /** Same seed, same device, same text. */
   seed?: number | undefined;
   /** Ends the text before one of these. */
@@ -91,6 +97,21 @@ export interface GenerateOptions extends SamplingOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What a short call takes. */
+export interface ShortOptions {
+  /** Aborts the call: it rejects. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What `applyTemplate` takes besides the conversation. */
+export interface TemplateOptions extends ShortOptions {
+  /** Goes on to where the assistant's next answer begins; default true. */
+  addGenerationPrompt?: boolean | undefined;
+}
+
+/** What a generation begins with, as it goes to the worker. */
+export type Prompt = string | Uint32Array | Message[];
+
 /** One turn of a conversation. */
 export interface Message {
   role: "system" | "user" | "assistant" | (string & {});
@@ -103,6 +124,8 @@ export type Rule = (value: unknown) => string | undefined;
 const number: Rule = (value) => (typeof value === "number" && Number.isFinite(value) ? undefined : "expected a number");
 export const whole: Rule = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : "expected a whole number, 0 or more";
+/** What the core counts in 32 bits. */
+const size: Rule = (value) => (Number(value) < 2 ** 32 ? whole(value) : "expected a whole number below 4294967296");
 const count: Rule = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 1 ? undefined : "expected a whole number, 1 or more";
 export const flag: Rule = (value) => (typeof value === "boolean" ? undefined : "expected true or false");
@@ -112,6 +135,11 @@ const texts: Rule = (value) =>
   typeof value === "string" || (Array.isArray(value) && value.every((item) => typeof item === "string"))
     ? undefined
     : "expected a string or an array of strings";
+const biases: Rule = (value) =>
+  Object.getPrototypeOf(value ?? 0) === Object.prototype &&
+  Object.entries(value as object).every(([token, bias]) => /^\d+$/.test(token) && !size(Number(token)) && !number(bias))
+    ? undefined
+    : "expected an object of tokens' ids and numbers, such as { 262: -100 }";
 export const signal: Rule = (value) => (value instanceof AbortSignal ? undefined : "expected an AbortSignal");
 export const callback: Rule = (value) => (typeof value === "function" ? undefined : "expected a function");
 const oneOf =
@@ -148,14 +176,17 @@ const CHECK: Rules<CheckOptions> = (
 )(LOAD);
 
 const SAMPLING: Rules<SamplingOptions> = {
-  maxTokens: whole,
+  maxTokens: size,
   temperature: number,
-  topK: whole,
+  topK: size,
   topP: number,
   minP: number,
   repetitionPenalty: number,
   frequencyPenalty: number,
   presencePenalty: number,
+  logitBias: biases,
+  logprobs: flag,
+  topLogprobs: size,
   seed: whole,
   stop: texts,
   ignoreEos: flag,
@@ -175,7 +206,40 @@ export function checkOptions(given: CheckOptions | undefined): CheckOptions {
 
 /** The options of `generate` and `send`, checked. */
 export function generateOptions(given: GenerateOptions | undefined): GenerateOptions {
-  return checked("generate", given, GENERATE);
+  const options = checked("generate", given, GENERATE);
+  if (options.logprobs === false && options.topLogprobs !== undefined) {
+    throw new OrielError("option", `generate: topLogprobs is ${options.topLogprobs}; with it logprobs can't be false`);
+  }
+  return options;
+}
+
+/** A text, tokens or a conversation, checked and copied. */
+export function prompt(given: unknown): Prompt {
+  if (typeof given === "string") return given;
+  if (!Array.isArray(given)) {
+    throw new OrielError("option", `generate: expected a text, tokens or messages, found ${show(given)}`);
+  }
+  return typeof given[0] === "number" ? tokens("generate", given) : messages(given);
+}
+
+/** Tokens, checked and copied; whether the vocabulary has them is the core's to check. */
+export function tokens(call: string, given: unknown): Uint32Array {
+  const list = typeof given === "object" && given !== null && Symbol.iterator in given ? given : undefined;
+  if (!list) throw new OrielError("option", `${call}: expected tokens, found ${show(given)}`);
+  const all = Array.from(list as Iterable<unknown>);
+  const place = all.findIndex((token) => size(token) !== undefined);
+  if (place < 0) return Uint32Array.from(all as number[]);
+  throw new OrielError("option", `${call}: token ${place} is ${show(all[place])}; ${size(all[place])}`);
+}
+
+/** The options of `tokenize` and `detokenize`, checked. */
+export function shortOptions(call: string, given: ShortOptions | undefined): ShortOptions {
+  return checked(call, given, { signal });
+}
+
+/** The options of `applyTemplate`, checked. */
+export function templateOptions(given: TemplateOptions | undefined): TemplateOptions {
+  return checked("applyTemplate", given, { signal, addGenerationPrompt: flag });
 }
 
 /** A conversation, checked and copied. */

@@ -2,10 +2,10 @@
 
 import type { BenchmarkProgress, BenchmarkReport, BenchmarkSizes } from "./benchmark.js";
 import type { CheckedOptions, Fit } from "./checking.js";
-import type { Chunk, ModelInfo, EngineOptions, Result } from "./engine.js";
+import type { Chunk, EngineOptions, EngineSampling, ModelInfo, Result } from "./engine.js";
 import type { WireError } from "./errors.js";
 import type { CacheChange, Pass } from "./heal.js";
-import type { Message, Progress, SamplingOptions } from "./options.js";
+import type { Message, Progress, Prompt } from "./options.js";
 import type { Wanted } from "./source.js";
 
 /** A call by name, with what it takes and gives. */
@@ -15,11 +15,11 @@ export interface Calls {
   /** Whether and how a model would run; needs none, and leaves none. */
   check: { takes: { wanted: Wanted; options: CheckedOptions }; gives: Fit };
   /** Chunks come as messages of their own until it is done; only those after `resume`, the tokens that there were before. */
-  generate: { takes: { prompt: string | Message[]; options: SamplingOptions; resume?: number[] }; gives: Result };
+  generate: { takes: { prompt: Prompt; options: EngineSampling; resume?: number[] }; gives: Result };
   /** Takes over the cache of another worker's model: the passes are made again where there is a use for them. */
   restore: { takes: { passes: Pass[] }; gives: null };
   tokenize: { takes: { text: string }; gives: number[] };
-  detokenize: { takes: { tokens: number[] }; gives: string };
+  detokenize: { takes: { tokens: Uint32Array }; gives: string };
   applyTemplate: { takes: { messages: Message[]; addGenerationPrompt: boolean }; gives: string };
   /** How far it has come is told by messages of their own. */
   benchmark: { takes: { sizes: BenchmarkSizes }; gives: BenchmarkReport };

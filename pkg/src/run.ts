@@ -1,9 +1,9 @@
 // A generation in progress: its chunks as they come, and what it came to.
 
 import type { Client } from "./client.js";
-import type { Chunk, Result } from "./engine.js";
-import { toOrielError, type OrielError } from "./errors.js";
-import type { GenerateOptions, Message, SamplingOptions } from "./options.js";
+import type { Chunk, EngineSampling, Result } from "./engine.js";
+import { toOrielError, unlessAborted, type OrielError } from "./errors.js";
+import type { GenerateOptions, Prompt, SamplingOptions } from "./options.js";
 
 /**
  * A generation. It runs whether it is read or not; reading it gives every chunk from the first, and leaving the loop
@@ -27,14 +27,14 @@ export class Run implements AsyncIterable<Chunk> {
   #wake: (() => void)[] = [];
 
   /** @internal `prompt` may come later: a chat's next turn waits for the one before. */
-  constructor(client: Client, prompt: Promise<string | Message[]>, { signal, ...asked }: GenerateOptions) {
+  constructor(client: Client, prompt: Promise<Prompt>, { signal, ...asked }: GenerateOptions) {
     this.#client = client;
     const options = settled(asked);
     const onChunk = (chunk: Chunk) => {
       this.#chunks.push(chunk);
       this.#awake();
     };
-    this.result = prompt
+    this.result = unlessAborted(prompt, signal)
       .then((prompt) => {
         const { id, done } = client.call("generate", { prompt, options }, { signal, onChunk });
         this.#id = id;
@@ -53,7 +53,10 @@ export class Run implements AsyncIterable<Chunk> {
     this.result.then(end, end);
   }
 
-  /** Ends the generation after the token that it is at. `result` then has what there is, with the reason `abort`. */
+  /**
+   * Ends the generation after the token that it is at. `result` then has what there is, with the reason `abort` unless it
+   * had ended by itself.
+   */
   stop(): void {
     this.#stopped = true;
     if (this.#id !== undefined) this.#client.stop(this.#id);
@@ -80,8 +83,15 @@ export class Run implements AsyncIterable<Chunk> {
   }
 }
 
-/** Without a seed, each generation draws its own. */
-function settled(options: SamplingOptions): SamplingOptions {
-  const { seed = crypto.getRandomValues(new Uint32Array(1))[0], stop = [], ...rest } = options;
-  return { ...rest, seed, stop: typeof stop === "string" ? [stop] : stop };
+/** As the core takes them. Without a seed, each generation draws its own. */
+function settled(options: SamplingOptions): EngineSampling {
+  const { seed = crypto.getRandomValues(new Uint32Array(1))[0], stop = [], logitBias, logprobs, ...rest } = options;
+  const topLogprobs = rest.topLogprobs ?? (logprobs ? 0 : undefined);
+  return {
+    ...rest,
+    seed,
+    stop: typeof stop === "string" ? [stop] : stop,
+    ...(logitBias && { logitBias: Object.entries(logitBias).map(([token, bias]) => [Number(token), bias] as const) }),
+    ...(topLogprobs !== undefined && { topLogprobs }),
+  };
 }

@@ -1,4 +1,5 @@
 // A conversation: what was said so far, and the model's next turn.
+/// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Client } from "./client.js";
 import { OrielError } from "./errors.js";
@@ -13,17 +14,30 @@ export interface SessionOptions {
   messages?: readonly Message[] | undefined;
 }
 
+/** What a conversation takes of the context. */
+export interface SessionUsage {
+  /** Tokens of the conversation as the last turn left it; 0 before the first. */
+  tokens: number;
+  /** Positions that there are. */
+  context: number;
+  /** The one over the other, 0 to 1. */
+  share: number;
+}
+
 /**
  * A conversation with a model. The engine keeps the cache of what it computed, so that only what is new in a turn is
  * computed.
  */
-export class Session {
+export class Session implements AsyncDisposable {
   readonly #client: Client;
+  readonly #context: number;
+  readonly #end = new AbortController();
+  #tokens = 0;
   #messages: Message[];
   #lastTurn: Promise<unknown> = Promise.resolve();
 
   /** @internal */
-  constructor(client: Client, options: SessionOptions = {}) {
+  constructor(client: Client, context: number, options: SessionOptions = {}) {
     const { system, messages: before = [], ...rest } = options;
     const [unknown] = Object.keys(rest);
     if (unknown !== undefined) {
@@ -33,6 +47,7 @@ export class Session {
       throw new OrielError("option", "session: system is no text");
     }
     this.#client = client;
+    this.#context = context;
     this.#messages = [...(system ? [{ role: "system", content: system }] : []), ...messages(before)];
   }
 
@@ -41,20 +56,46 @@ export class Session {
     return structuredClone(this.#messages);
   }
 
+  /** What the conversation takes of the context; a turn that does not fit it fails with `context-full`. */
+  get usage(): SessionUsage {
+    return { tokens: this.#tokens, context: this.#context, share: this.#tokens / this.#context };
+  }
+
   /**
    * Says something and streams the answer. Turns wait for each other. A turn that fails or is aborted leaves no trace;
    * one that is ended by `run.stop()` stays, as far as it came.
    */
   send(text: string, options?: GenerateOptions): Run {
     if (typeof text !== "string") throw new OrielError("option", "send: expected a text");
-    const checked = generateOptions(options);
+    const { signal, ...checked } = generateOptions(options);
+    const ends = signal ? AbortSignal.any([signal, this.#end.signal]) : this.#end.signal;
     const said: Message = { role: "user", content: text };
-    const prompt = this.#lastTurn.then(() => [...this.#messages, said]);
-    const run = new Run(this.#client, prompt, checked);
+    const before = this.#lastTurn;
+    const prompt = before.then(() => [...this.#messages, said]);
+    const run = new Run(this.#client, prompt, { ...checked, signal: ends });
     const keep = run.result.then((result) => {
       this.#messages.push(said, { role: "assistant", content: result.text });
+      this.#tokens = result.usage.promptTokens + result.usage.completionTokens;
     });
-    this.#lastTurn = keep.catch(() => undefined);
+    // One that is aborted while it waits ends before those ahead of it.
+    this.#lastTurn = Promise.allSettled([before, keep]);
     return run;
+  }
+
+  /** Another conversation that goes on from the turns so far; the two know nothing of each other. */
+  clone(): Session {
+    const clone = new Session(this.#client, this.#context, { messages: this.#messages });
+    clone.#tokens = this.#tokens;
+    return clone;
+  }
+
+  /** Ends the conversation: turns that go on or wait, and later ones, reject with `disposed`. The model stays. */
+  async dispose(): Promise<void> {
+    this.#end.abort(new OrielError("disposed", "the session was disposed of"));
+    await this.#lastTurn;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }

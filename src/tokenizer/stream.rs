@@ -43,6 +43,15 @@ impl TextStream {
         stream
     }
 
+    /// A stream in the middle of a text: what begins a word there keeps its space.
+    pub(super) fn amid(tokenizer: &Tokenizer) -> TextStream {
+        let mut stream = TextStream::new(tokenizer);
+        if let State::Bytes { leading_spaces, .. } = &mut stream.state {
+            *leading_spaces = 0;
+        }
+        stream
+    }
+
     /// The same stream with the text of special tokens.
     #[must_use]
     pub fn with_special(self) -> TextStream {

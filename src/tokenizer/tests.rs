@@ -157,6 +157,14 @@ fn a_stream_after_a_prompt_keeps_the_space_of_its_first_word() {
 }
 
 #[test]
+fn a_piece_keeps_its_space_and_shows_what_steers_the_model() {
+    let pieces = tokenizer(&sentencepiece(), &Value::Null).unwrap();
+    assert_eq!([264, 260, 1, 229, 9999].map(|id| pieces.piece(id)), [" ab", "a", "<s>", "\u{FFFD}", ""]);
+    let bytes = tokenizer(&byte_level(), &Value::Null).unwrap();
+    assert_eq!([258, 261, 259].map(|id| bytes.piece(id)), [" abc", "<|end|>", "\u{FFFD}"]);
+}
+
+#[test]
 fn a_stream_holds_back_half_a_character() {
     let tokenizer = tokenizer(&byte_level(), &Value::Null).unwrap();
     let ids = tokenizer.encode("a\u{1F600}!", Special::CHAT).unwrap();

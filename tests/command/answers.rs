@@ -85,6 +85,39 @@ fn the_seed_decides() {
 }
 
 #[test]
+fn likely_tokens_are_told_and_a_bias_moves_the_choice() {
+    let model = golden("llama.gguf");
+    for device in ["cpu", "gpu", "reference"] {
+        let ask = |more: &[&str]| {
+            let mut arguments = llama(&model, &[&["--max-tokens", "4", "--ignore-eos"], more].concat());
+            arguments[4] = device;
+            oriel(&arguments).json()
+        };
+        let plain = ask(&["--top-logprobs", "3"]);
+        let told = plain["logprobs"].as_array().expect("a list");
+        assert_eq!(told.len(), 4);
+        for (entry, token) in told.iter().zip(tokens(&plain)) {
+            let top = entry["top_logprobs"].as_array().expect("a list");
+            assert_eq!((entry["token"].as_u64(), top.len()), (Some(token), 3), "on the {device}");
+            assert_eq!((&top[0]["token"], &top[0]["logprob"]), (&entry["token"], &entry["logprob"]), "on the {device}");
+            let logprobs: Vec<f64> = top.iter().filter_map(|likely| likely["logprob"].as_f64()).collect();
+            assert!(logprobs.is_sorted_by(|a, b| a >= b) && logprobs[0] <= 0.0, "{logprobs:?}");
+            assert!(top.iter().all(|likely| likely["text"].is_string()));
+        }
+        let second = &told[0]["top_logprobs"][1];
+        let bias = format!("{}=-100", tokens(&plain)[0]);
+        let moved = ask(&["--logit-bias", &bias, "--top-logprobs", "0"]);
+        assert_eq!(moved["tokens"][0], second["token"], "on the {device}");
+        assert_eq!(moved["logprobs"][0]["logprob"], second["logprob"], "the model's own, before the bias");
+        assert_eq!(moved["logprobs"][0]["top_logprobs"], json!([]));
+    }
+    let refusal = |more| oriel(&llama(&model, more)).refusal();
+    assert!(refusal(&["--top-logprobs", "21"]).contains("top_logprobs is 21, expected a whole number from 0 to 20"));
+    assert!(refusal(&["--logit-bias", "3:1"]).contains("expected a token's id and a number"));
+    assert!(refusal(&["--logit-bias", "99999999=1"]).contains("outside the vocabulary"));
+}
+
+#[test]
 fn a_stop_string_ends_the_text_before_it() {
     let model = golden("llama.gguf");
     let whole = oriel(&llama(&model, &["--max-tokens", "24", "--ignore-eos"])).json();

@@ -77,7 +77,8 @@ class Counting {
     const result = () => ({
       text: said.map(({ text }) => text).join(""),
       tokens: said.map(({ token }) => token),
-      finishReason: "length",
+      finishReason: said.ended ?? null,
+      usage: { promptTokens: 5, cachedTokens: 0, completionTokens: said.length },
     });
     return {
       free,
@@ -88,16 +89,22 @@ class Counting {
       tokenize: (text) => (this.#enter("tokenize"), Uint32Array.from(text, (letter) => letter.charCodeAt(0))),
       detokenize: (tokens) => String.fromCharCode(...tokens),
       applyTemplate: (messages, more) => JSON.stringify(messages) + more,
-      start: (prompt, { maxTokens = 1e9, resume = [] }) => {
-        this.#enter(`start ${typeof prompt === "string" ? prompt : prompt.map(({ content }) => content).join("|")}`);
+      start: (prompt, { maxTokens = 1e9, resume = [], seed: _, ...asked }) => {
+        this.asked = asked;
+        const words = Array.isArray(prompt) ? prompt.map(({ content }) => content).join("|") : String(prompt);
+        this.#enter(`start ${words}`);
         said = resume.map((token) => ({ token, text: "abcdefghij"[token % 10] }));
         said.left = maxTokens - resume.length;
       },
       next: () => {
         this.#enter("next");
         return this.#while(() => {
-          if (said.left-- === 0) return undefined;
-          said.push({ token: said.length, text: "abcdefghij"[said.length % 10] });
+          if (said.left === 0) {
+            said.ended = "length";
+            return undefined;
+          }
+          said.push({ token: said.length, text: "abcdefghij"[said.length % 10], ...this.told });
+          if (--said.left === 0) said.ended = "length";
           return said.at(-1);
         });
       },
@@ -170,10 +177,33 @@ test("a generation streams, and comes to a result", async () => {
   const chunks = [];
   for await (const chunk of run) chunks.push(chunk.text);
   assert.deepEqual(chunks, ["a", "b", "c"]);
-  assert.deepEqual(await run.result, { text: "abc", tokens: [0, 1, 2], finishReason: "length" });
+  const { usage, ...result } = await run.result;
+  assert.deepEqual(result, { text: "abc", tokens: [0, 1, 2], finishReason: "length" });
+  assert.equal(usage.completionTokens, 3);
   const again = [];
   for await (const { token } of run) again.push(token);
   assert.deepEqual(again, [0, 1, 2]);
+  await model.dispose();
+});
+
+test("biases and the wish for log-probabilities reach the core as it takes them, and its answers the page", async () => {
+  const { engine, model: start } = join();
+  const model = await start();
+  const one = { maxTokens: 1 };
+  for (const [given, taken] of [
+    [{ logitBias: { 7: -2.5, 12: 100 } }, { logitBias: [[7, -2.5], [12, 100]] }],
+    [{ logprobs: true }, { topLogprobs: 0 }],
+    [{ topLogprobs: 3 }, { topLogprobs: 3 }],
+    [{ logprobs: true, topLogprobs: 3 }, { topLogprobs: 3 }],
+    [{ logprobs: false }, {}],
+  ]) {
+    await model.generate("x", { ...one, ...given }).result;
+    assert.deepEqual(engine.asked, { stop: [], ...taken });
+  }
+  engine.told = { logprob: -1, topLogprobs: [{ token: 5, text: " e", logprob: -0.5 }] };
+  const chunks = [];
+  for await (const chunk of model.generate("x", { ...one, topLogprobs: 1 })) chunks.push(chunk);
+  assert.deepEqual(chunks, [{ token: 0, text: "a", ...engine.told }]);
   await model.dispose();
 });
 
@@ -243,6 +273,99 @@ test("stop ends a generation within a token, and keeps what it has", async () =>
   const left = model.generate("y");
   for await (const _ of left) break;
   assert.equal((await left.result).finishReason, "abort");
+  await model.dispose();
+});
+
+test("a stop after the last token leaves the reason as it is", async () => {
+  const model = await join().model();
+  for (const maxTokens of [1, 3]) {
+    const run = model.generate("x", { maxTokens });
+    let seen = 0;
+    for await (const _ of run) if (++seen === maxTokens) break;
+    assert.equal((await run.result).finishReason, "length");
+  }
+  await model.dispose();
+});
+
+test("a prompt may be tokens, and what is neither text, tokens nor messages is refused", async () => {
+  const { engine, model: start } = join();
+  const model = await start();
+  const one = { maxTokens: 1 };
+  await model.generate([5, 0, 7], one).result;
+  assert.ok(engine.log.includes("start 5,0,7"));
+  const messages = [{ role: "user", content: "A" }];
+  const cases = [
+    [() => model.generate([5, -1]), /generate: token 1 is -1; expected a whole number/],
+    [() => model.generate([5, 2 ** 32]), /generate: token 1 is 4294967296; expected a whole number below/],
+    [() => model.generate([5, "6"]), /generate: token 1 is "6"/],
+    [() => model.generate(5), /generate: expected a text, tokens or messages, found 5/],
+    [() => model.detokenize([65.5]), /detokenize: token 0 is 65.5/],
+    [() => model.detokenize("65"), /detokenize: expected tokens, found "65"/],
+    [() => model.detokenize(null), /detokenize: expected tokens/],
+    [() => model.detokenize([65], { signal: 1 }), /detokenize: signal is 1; expected an AbortSignal/],
+    [() => model.tokenize(65), /tokenize: expected a text/],
+    [() => model.tokenize("A", { special: true }), /tokenize: special is not an option; supported: signal/],
+    [() => model.applyTemplate(messages, { addGenerationPrompt: 1 }), /addGenerationPrompt is 1; expected true or false/],
+    [() => model.applyTemplate("A"), /messages: expected an array/],
+  ];
+  for (const [action, message] of cases) {
+    const error = await thrown(action);
+    assert.equal(error.code, "option");
+    assert.match(error.message, message);
+  }
+  assert.equal(await model.detokenize(new Set([65, 66])), "AB");
+  const signal = AbortSignal.abort("enough");
+  for (const [call, given] of [["tokenize", "A"], ["detokenize", [65]], ["applyTemplate", messages]]) {
+    assert.equal((await thrown(model[call](given, { signal }))).code, "aborted");
+  }
+  await model.dispose();
+});
+
+test("a turn that is aborted while it waits ends at once, and those after it still wait", async () => {
+  const { engine, model: start } = join();
+  const model = await start();
+  const chat = model.session();
+  const first = chat.send("1");
+  const controller = new AbortController();
+  const second = chat.send("2", { signal: controller.signal });
+  const third = chat.send("3", { maxTokens: 1 });
+  for await (const _ of first) {
+    controller.abort("enough");
+    assert.equal((await thrown(second.result)).cause, "enough");
+    break;
+  }
+  const { text } = await first.result;
+  await third.result;
+  assert.deepEqual(
+    engine.log.filter((what) => what.startsWith("start")),
+    ["start 1", `start 1|${text}|3`],
+  );
+  await model.dispose();
+});
+
+test("a chat tells what it takes of the context, branches, and ends without the model", async () => {
+  const { engine, model: start } = join();
+  engine.info = { context: 10 };
+  const model = await start();
+  const chat = model.session();
+  assert.deepEqual(chat.usage, { tokens: 0, context: 10, share: 0 });
+  await chat.send("1", { maxTokens: 3 }).result;
+  assert.deepEqual(chat.usage, { tokens: 8, context: 10, share: 0.8 });
+
+  const branch = chat.clone();
+  assert.deepEqual([branch.messages, branch.usage], [chat.messages, chat.usage]);
+  await branch.send("2", { maxTokens: 1 }).result;
+  assert.deepEqual([chat.messages.length, branch.messages.length], [2, 4]);
+
+  const turns = [chat.send("3"), chat.send("4", { signal: new AbortController().signal })];
+  for await (const _ of turns[0]) {
+    await chat.dispose();
+    break;
+  }
+  for (const { result } of [...turns, chat.send("5")]) assert.equal((await thrown(result)).code, "disposed");
+  assert.equal((await branch.send("6", { maxTokens: 1 }).result).text, "a");
+  await branch[Symbol.asyncDispose]();
+  assert.equal((await thrown(branch.send("7").result)).code, "disposed");
   await model.dispose();
 });
 

@@ -22,6 +22,13 @@ test("a value of the wrong type is refused, and shown", async () => {
     [() => generateOptions({ temperature: Number.NaN }), /temperature is NaN/],
     [() => generateOptions({ maxTokens: 1.5 }), /maxTokens is 1.5; expected a whole number/],
     [() => generateOptions({ maxTokens: -1 }), /maxTokens is -1/],
+    [() => generateOptions({ topK: 2 ** 32 }), /topK is 4294967296; expected a whole number below 4294967296/],
+    [() => generateOptions({ logprobs: 1 }), /logprobs is 1; expected true or false/],
+    [() => generateOptions({ topLogprobs: -1 }), /topLogprobs is -1; expected a whole number/],
+    [() => generateOptions({ logprobs: false, topLogprobs: 2 }), /topLogprobs is 2; with it logprobs can't be false/],
+    ...[[[7, 1]], { "-1": 1 }, { the: 1 }, { 7: "1" }, { 7: Number.NaN }, { [2 ** 32]: 1 }, new Map([[7, 1]]), null].map(
+      (logitBias) => [() => generateOptions({ logitBias }), /logitBias is .*; expected an object of tokens' ids/],
+    ),
     [() => generateOptions({ stop: ["a", 1] }), /stop is a Array; expected a string or an array of strings/],
     [() => generateOptions({ signal: {} }), /signal is a Object; expected an AbortSignal/],
     [() => generateOptions("fast"), /expected an object of options, found "fast"/],

@@ -132,6 +132,40 @@ test("sampling by a seed, stop strings and several choices are those of `generat
   assert.equal(stopped.message.content, expected[64].text.slice(0, expected[64].text.indexOf("Paris")));
 });
 
+test("log-probabilities, biases and prompts of tokens are those of `generate`", async () => {
+  const { chunks, whole, streamed, biased, again } = await page.evaluate(async () => {
+    const asking = { logprobs: true, topLogprobs: 3, maxTokens: 4 };
+    const chunks = await collected(model.generate(messages, asking));
+    const body = { model: "demo", messages, logprobs: true, top_logprobs: 3, max_completion_tokens: 4 };
+    const whole = (await model.chat.completions.create(body)).choices[0];
+    const stream = await collected(await client.chat.completions.create({ ...body, stream: true }));
+    const streamed = stream.flatMap(({ choices }) => choices[0].logprobs?.content ?? []);
+    const logit_bias = { [chunks[0].token]: -100 };
+    const biased = (await model.chat.completions.create({ ...body, logit_bias })).choices[0].logprobs.content;
+    const text = "The capital of France is";
+    const again = [];
+    for (const prompt of [text, await model.tokenize(text)]) {
+      again.push((await model.generate(prompt, { maxTokens: 6 }).result).text);
+    }
+    return { chunks, whole, streamed, biased, again };
+  });
+  const { content } = whole.logprobs;
+  assert.equal(content.map(({ token }) => token).join(""), whole.message.content);
+  assert.deepEqual(streamed, content);
+  assert.equal(content.length, 4);
+  for (const [place, { logprob, topLogprobs }] of chunks.entries()) {
+    assert.equal(content[place].logprob, logprob);
+    assert.ok(logprob <= 0 && logprob === topLogprobs[0].logprob, "the likeliest is taken");
+    assert.deepEqual(
+      content[place].top_logprobs.map(({ token, logprob }) => [token, logprob]),
+      topLogprobs.map(({ text, logprob }) => [text, logprob]),
+    );
+  }
+  const [, second] = content[0].top_logprobs;
+  assert.deepEqual([biased[0].token, biased[0].logprob], [second.token, second.logprob]);
+  assert.equal(again[1], again[0]);
+});
+
 test("a tool is refused clearly, an abort ends an answer", async () => {
   const { refused, given, after } = await page.evaluate(async () => {
     const body = { model: "demo", messages };

@@ -89,6 +89,68 @@ test("the GPU and the processor in the browser give the same tokens", async () =
   assert.deepEqual([both[0].subgroups, both[1].subgroups], [true, false]);
 });
 
+test("log-probabilities, biases and refusals of options are the same on both devices", async () => {
+  const both = await page.evaluate(async () => {
+    const outcomes = [];
+    for (const device of ["webgpu", "cpu"]) {
+      const model = await load("hf:openai-community/gpt2", { hub, device, precision: "f32" });
+      const chunks = async (options) => {
+        const all = [];
+        const run = model.generate("The quick", { maxTokens: 3, ignoreEos: true, ...options });
+        for await (const chunk of run) all.push(chunk);
+        return all;
+      };
+      const told = await chunks({ topLogprobs: 4 });
+      const texts = await Promise.all(told[0].topLogprobs.map(({ token }) => model.detokenize([token])));
+      const biased = await chunks({ logprobs: true, logitBias: { [told[0].token]: -100 } });
+      const refused = [];
+      for (const options of [{ topP: 1.5 }, { topLogprobs: 21 }, { logitBias: { 7: 101 } }, { logitBias: { 999999: 1 } }]) {
+        const error = await chunks(options).catch((error) => error);
+        refused.push([error.code, error.message]);
+      }
+      const plain = await chunks({});
+      const tokens = await model.tokenize("The quick");
+      const again = await model.generate(tokens, { maxTokens: 3, ignoreEos: true }).result;
+      refused.push(await model.generate([999999]).result.catch(({ code, message }) => [code, message]));
+      const same = again.usage.promptTokens === tokens.length;
+      outcomes.push({ told, texts, biased, refused, plain, again: [again.tokens, same] });
+      await model.dispose();
+    }
+    return outcomes;
+  });
+  for (const { told, texts, biased, refused, plain, again } of both) {
+    assert.deepEqual(again, [plain.map(({ token }) => token), true], "a prompt of tokens is the text that they are of");
+    assert.deepEqual(Object.keys(plain[0]).sort(), ["text", "token"]);
+    assert.deepEqual(
+      told.map(({ token }) => token),
+      plain.map(({ token }) => token),
+    );
+    for (const { token, logprob, topLogprobs } of told) {
+      assert.deepEqual([topLogprobs.length, topLogprobs[0].token, topLogprobs[0].logprob], [4, token, logprob]);
+    }
+    assert.deepEqual(
+      told[0].topLogprobs.map(({ text }) => text),
+      texts,
+    );
+    const [, second] = told[0].topLogprobs;
+    assert.deepEqual([biased[0].token, biased[0].logprob, biased[0].topLogprobs], [second.token, second.logprob, []]);
+    assert.deepEqual(
+      refused.map(([code]) => code),
+      Array(5).fill("option"),
+    );
+    assert.deepEqual(
+      refused.map(([, message]) => message.split(" ", 1)[0]),
+      ["topP", "topLogprobs", "logitBias", "logitBias", "token"],
+    );
+  }
+  const [gpu, cpu] = both.map(({ told }) => told.flatMap(({ topLogprobs }) => topLogprobs));
+  assert.deepEqual(
+    gpu.map(({ token }) => token),
+    cpu.map(({ token }) => token),
+  );
+  for (const [place, { logprob }] of gpu.entries()) assert.ok(Math.abs(logprob - cpu[place].logprob) < 1e-3);
+});
+
 test("kernels are measured at the first load, kept by the browser, shown, and forced", async () => {
   const seen = await page.evaluate(async () => {
     await caches.delete("oriel-tuning");

@@ -157,9 +157,20 @@ pub struct Sampling {
     /// Lowers a token's score by this if it has come.
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     pub presence_penalty: Option<f32>,
+    /// Added to a token's score, from -100 to 100; may be given for several tokens.
+    #[arg(long, value_name = "ID=BIAS", value_parser = token_bias)]
+    pub logit_bias: Vec<(u32, f32)>,
+    /// With --json, the log-probability of each token, and of the N likeliest in its place, before bias and penalties.
+    #[arg(long, value_name = "N", requires = "json")]
+    pub top_logprobs: Option<u32>,
     /// The same seed gives the same text on the same device.
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
+}
+
+fn token_bias(text: &str) -> Result<(u32, f32), String> {
+    let read = |(token, bias): (&str, &str)| Some((token.parse().ok()?, bias.parse().ok()?));
+    text.split_once('=').and_then(read).ok_or_else(|| "expected a token's id and a number, such as 262=-100".into())
 }
 
 impl Sampling {
@@ -173,8 +184,9 @@ impl Sampling {
             repetition_penalty: self.repetition_penalty.unwrap_or(usual.repetition_penalty),
             frequency_penalty: self.frequency_penalty.unwrap_or(usual.frequency_penalty),
             presence_penalty: self.presence_penalty.unwrap_or(usual.presence_penalty),
+            logit_bias: self.logit_bias.clone(),
+            top_logprobs: self.top_logprobs,
             seed: self.seed.unwrap_or(usual.seed),
-            ..usual
         }
     }
 }

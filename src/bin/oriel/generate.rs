@@ -3,7 +3,7 @@
 use crate::arguments::Generate;
 use crate::{load, output};
 use oriel::Result;
-use oriel::session::{FinishReason, Generation, Text, Timings};
+use oriel::session::{Chunk, FinishReason, Generation, Text, Timings};
 use oriel::template::Message;
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -15,13 +15,20 @@ pub fn run(arguments: &Generate) -> Result<()> {
     let mut model = load::model(&arguments.model)?;
     let prompt = prompt(arguments, model.text())?;
     let mut answer = model.start(&prompt, options)?;
+    let mut logprobs = Vec::new();
     while let Some(chunk) = block_on(model.next(&mut answer))? {
-        if !arguments.json {
+        if arguments.json {
+            logprobs.extend(likely(&chunk, model.text()));
+        } else {
             output::print(&chunk.text)?;
         }
     }
     if arguments.json {
-        return output::print_json(&report(&answer));
+        let mut report = report(&answer);
+        if arguments.sampling.top_logprobs.is_some() {
+            report["logprobs"] = logprobs.into();
+        }
+        return output::print_json(&report);
     }
     output::print("\n")?;
     if std::io::stderr().is_terminal() {
@@ -37,6 +44,15 @@ fn prompt(arguments: &Generate, text: &Text) -> Result<Vec<u32>> {
     let system = arguments.system.as_ref().map(|content| Message::new("system", content));
     let messages: Vec<Message> = system.into_iter().chain([Message::new("user", &arguments.prompt)]).collect();
     text.chat_prompt(&messages)
+}
+
+/// The log-probabilities at a token, where they were asked for.
+fn likely(chunk: &Chunk, text: &Text) -> Option<Value> {
+    let entry =
+        |token: u32, logprob: f32| json!({ "token": token, "text": text.tokenizer().piece(token), "logprob": logprob });
+    let mut said = entry(chunk.token, chunk.logprob?);
+    said["top_logprobs"] = chunk.top.iter().map(|(token, logprob)| entry(*token, *logprob)).collect();
+    Some(said)
 }
 
 fn report(answer: &Generation) -> Value {
