@@ -1,10 +1,13 @@
-// The adapters that have a face of their own in a page, over a real model on the processor: the pipeline, React's hooks.
+// The adapters that have a face of their own in a page, over a real model on the processor: the pipeline, React's hooks,
+// <oriel-chat>.
 
 import assert from "node:assert/strict";
 import { build } from "esbuild";
+import { readFile } from "node:fs/promises";
 import test, { after } from "node:test";
 import { fileURLToPath } from "node:url";
-import { start } from "./browser.mjs";
+import { STRICT } from "./apps.mjs";
+import { complaints, start } from "./browser.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -50,7 +53,19 @@ const REACT_APP = `
   globalThis.root = createRoot(document.querySelector("#root"));
   globalThis.show = (props) => root.render(<StrictMode><Chat {...props} /></StrictMode>);`;
 
-const instead = { "/react-app.js": await bundled(REACT_APP) };
+/** A page without a build, under a strict policy. */
+const chatPage = (element) => `<!doctype html><html lang="en"><meta charset="utf-8"><title>Chat</title>
+  <meta http-equiv="Content-Security-Policy" content="${STRICT}">
+  <script type="module" src="/oriel/element.js"></script>
+  <main><h1>Chat</h1>${element}</main>`;
+
+const instead = {
+  "/react-app.js": await bundled(REACT_APP),
+  "/chat.html": chatPage(
+    '<oriel-chat model="/models/demo.gguf" system="You are a helpful assistant." device="cpu"></oriel-chat>',
+  ),
+  "/broken.html": chatPage('<oriel-chat model="/nowhere.gguf"></oriel-chat>'),
+};
 const { server, open } = await start(after, { device: undefined, instead });
 
 const QUESTION = "What is the capital of France?";
@@ -165,6 +180,100 @@ test("React: a source that is not there is told, and tried again; without a sour
   await page.close();
 });
 
+/** What axe, a checker of accessibility, finds that matters. */
+async function faults(page) {
+  await page.evaluate(await readFile(`${root}node_modules/axe-core/axe.min.js`, "utf8"));
+  const { violations } = await page.evaluate(() => axe.run());
+  const heavy = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  return heavy.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`);
+}
+
+test("<oriel-chat>: by the keyboard and by buttons, under a strict policy, with nothing that axe objects to", async () => {
+  const page = await open("chat.html");
+  const heard = complaints(page);
+  const before = server.requests.length;
+  const [log, field] = [page.getByRole("log", { name: "Conversation" }), page.getByRole("textbox", { name: "Message" })];
+  const [send, stop] = ["Send", "Stop"].map((name) => page.getByRole("button", { name }));
+  await page.evaluate(() => {
+    globalThis.element = document.querySelector("oriel-chat");
+    globalThis.answered = async () => {
+      const event = await new Promise((done) => element.addEventListener("oriel-answer", done, { once: true }));
+      return event.detail.messages;
+    };
+    element.addEventListener("oriel-ready", ({ detail }) => (globalThis.model = detail.model));
+  });
+  assert.equal(await send.isDisabled(), true);
+  await page.getByRole("progressbar", { name: "Loading the model" }).waitFor();
+  await page.waitForFunction(() => element.status === "ready");
+
+  await field.fill("What is");
+  await field.press("Shift+Enter");
+  assert.equal(await field.inputValue(), "What is\n");
+  await field.fill(QUESTION);
+  const whole = page.evaluate(() => answered());
+  await field.press("Enter");
+  assert.equal(await field.inputValue(), "");
+  const messages = await whole;
+  const expected = await page.evaluate(async (question) => {
+    const system = { role: "system", content: "You are a helpful assistant." };
+    return (await model.generate([system, { role: "user", content: question }]).result).text;
+  }, QUESTION);
+  assert.match(expected, /Paris/);
+  assert.deepEqual(messages, [
+    { role: "user", content: QUESTION },
+    { role: "assistant", content: expected },
+  ]);
+  assert.equal(await log.locator('[part~="assistant"]').textContent(), `Answer: ${expected}`);
+  assert.equal(await log.getAttribute("aria-busy"), "false");
+  assert.deepEqual(await faults(page), []);
+
+  await field.fill("Tell me a long story.");
+  await send.click();
+  await log.locator('[part~="assistant"]').nth(1).waitFor();
+  assert.equal(await log.getAttribute("aria-busy"), "true");
+  const cut = page.evaluate(() => answered());
+  await stop.click();
+  assert.ok((await cut)[3].content.length > 0);
+  assert.equal(await page.evaluate(() => element.shadowRoot.activeElement?.localName), "textarea");
+
+  const ended = await page.evaluate(async () => {
+    const soon = () => new Promise((done) => setTimeout(done, 20));
+    document.body.append(element);
+    await soon();
+    const moved = element.status;
+    element.remove();
+    await soon();
+    return [moved, await model.generate("a").result.catch(({ code }) => code)];
+  });
+  assert.deepEqual(ended, ["ready", "disposed"]);
+  const loads = server.requests.slice(before).filter((path) => path.endsWith("demo.gguf"));
+  assert.ok(loads.length <= 1, "it was loaded again");
+  assert.deepEqual(heard, []);
+  await page.close();
+});
+
+test("<oriel-chat>: an error is an alert with a button; it takes the page's colours and parts", async () => {
+  const page = await open("broken.html");
+  const alert = page.getByRole("alert");
+  await alert.filter({ hasText: "nowhere.gguf" }).waitFor();
+  assert.deepEqual(await faults(page), []);
+  const count = () => server.requests.filter((path) => path === "/nowhere.gguf").length;
+  const before = count();
+  await alert.getByRole("button", { name: "Try again" }).click();
+  while (count() === before) await new Promise((done) => setTimeout(done, 20));
+  const colour = await page.evaluate(() => {
+    const element = document.querySelector("oriel-chat");
+    element.style.setProperty("--oriel-accent", "rgb(1, 2, 3)");
+    return getComputedStyle(element.shadowRoot.querySelector('[part="send"]')).backgroundColor;
+  });
+  assert.equal(colour, "rgb(1, 2, 3)");
+  await page.evaluate(() => document.querySelector("oriel-chat").removeAttribute("model"));
+  await page.getByRole("status").filter({ hasText: "No model is named yet." }).waitFor();
+  await page.close();
+});
+
 test("everything came from the page's own server", () => {
-  for (const name of ["index", "pipeline", "worker"]) assert.ok(server.requests.includes(`/oriel/${name}.js`), name);
+  for (const name of ["index", "pipeline", "element", "worker"]) {
+    assert.ok(server.requests.includes(`/oriel/${name}.js`), name);
+  }
 });

@@ -89,7 +89,8 @@ export class Conversation {
     let text = "";
     const show = (status: ChatState["status"], error?: OrielError) => {
       if (abort.signal.aborted) return;
-      const answer = text ? [{ role: "assistant", content: text }] : [];
+      // One that was stopped before it began is a turn too: templates want them to alternate.
+      const answer = text || status === "ready" ? [{ role: "assistant", content: text }] : [];
       this.#set({ messages: [...turns, ...answer], status, error });
     };
     try {
