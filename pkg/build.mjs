@@ -16,7 +16,7 @@ const options = {
   legalComments: "none",
 };
 
-const ADAPTERS = ["pipeline", "openai", "ai-sdk", "react", "element"];
+const ADAPTERS = ["pipeline", "openai", "ai-sdk", "react", "element", "prompt-api"];
 
 /** Adapters are ordinary users of the package, and the package asks for one only where it is called: each stands alone. */
 const apart = {

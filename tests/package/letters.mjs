@@ -9,11 +9,11 @@ const SAYS = "Paris is.";
  * A `Model` of the package over it, by the package's modules. `asked` has the prompt and options of each generation;
  * `model.fail` makes the next step throw; `stepMs` is how long a step takes.
  */
-export async function lettersModel({ Client, Host, Model }, { says = SAYS, stepMs = 0 } = {}) {
+export async function lettersModel({ Client, Host, Model }, { says = SAYS, stepMs = 0, context = 4096 } = {}) {
   const asked = [];
   const faults = {};
   const { port1, port2 } = new MessageChannel();
-  const engine = engineOf({ asked, faults, says, stepMs });
+  const engine = engineOf({ asked, faults, says, stepMs, context });
   const host = new Host(
     async () => engine,
     (reply) => port2.postMessage(reply),
@@ -42,7 +42,7 @@ function engineOf(state) {
   };
 }
 
-function modelOf({ asked, faults, says, stepMs }) {
+function modelOf({ asked, faults, says, stepMs, context }) {
   let going;
   const told = ({ said }) => said.map(({ text }) => text).join("");
   const result = () => {
@@ -55,7 +55,7 @@ function modelOf({ asked, faults, says, stepMs }) {
     result,
     changed: () => undefined,
     free: () => undefined,
-    info: () => ({ adapter: { name: "none" }, architecture: "letters", chat: true }),
+    info: () => ({ adapter: { name: "none" }, architecture: "letters", chat: true, context }),
     tokenize: (text) => Uint32Array.from(text, (letter) => letter.codePointAt(0)),
     detokenize: (tokens) => String.fromCodePoint(...tokens),
     applyTemplate: (messages) => JSON.stringify(messages),

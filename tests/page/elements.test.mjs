@@ -1,5 +1,5 @@
 // The adapters that have a face of their own in a page, over a real model on the processor: the pipeline, React's hooks,
-// <oriel-chat>.
+// <oriel-chat>, the browser's LanguageModel.
 
 import assert from "node:assert/strict";
 import { build } from "esbuild";
@@ -272,8 +272,59 @@ test("<oriel-chat>: an error is an alert with a button; it takes the page's colo
   await page.close();
 });
 
+test("LanguageModel: from a download that is told of to answers, streamed, counted, cloned and given up", async () => {
+  const page = await open("blank.html");
+  const outcome = await page.evaluate(async (question) => {
+    const { install } = await import("/oriel/prompt-api.js");
+    const target = {};
+    const source = new URL("/models/demo.gguf", location.href).href;
+    const [first, second] = [install(target, source, { device: "cpu" }), install(target, source)];
+    const { LanguageModel } = target;
+    const before = await LanguageModel.availability({ expectedInputs: [{ type: "text", languages: ["en"] }] });
+    const shares = [];
+    const monitor = (target) => target.addEventListener("downloadprogress", ({ loaded }) => shares.push(loaded));
+    const initialPrompts = [{ role: "system", content: "You are a helpful assistant." }];
+    const creating = LanguageModel.create({ initialPrompts, monitor });
+    const during = await LanguageModel.availability();
+    const session = await creating;
+    const after = await LanguageModel.availability();
+    const usage = [session.contextUsage, await session.measureContextUsage(question)];
+    const clone = await session.clone();
+    const whole = await session.prompt(question);
+    usage.push(session.contextUsage);
+    const pieces = [];
+    for await (const piece of clone.promptStreaming(question)) pieces.push(piece);
+    const abort = new AbortController();
+    const cut = session.prompt("Tell me a long story.", { signal: abort.signal });
+    setTimeout(() => abort.abort(), 100);
+    const aborted = await cut.catch(({ name }) => name);
+    const left = session.contextUsage === usage[2];
+    const quota = await session.prompt("word ".repeat(session.contextWindow)).catch((error) => [
+      ...[error.name, error.requested > error.quota, error.quota === session.contextWindow],
+    ]);
+    session.destroy();
+    const still = await clone.prompt("And of Italy?");
+    clone.destroy();
+    return { first, second, before, during, after, shares, usage, whole, pieces, aborted, left, quota, still };
+  }, QUESTION);
+  assert.deepEqual([outcome.first, outcome.second], [true, false]);
+  assert.deepEqual([outcome.before, outcome.during, outcome.after], ["downloadable", "downloading", "available"]);
+  const { shares } = outcome;
+  assert.deepEqual([shares[0], shares.at(-1), shares.length > 3], [0, 1, true]);
+  assert.deepEqual(shares.toSorted((a, b) => a - b), shares);
+  const [begun, more, answered] = outcome.usage;
+  assert.ok(begun > 5 && more > 7 && answered > begun + more, String(outcome.usage));
+  assert.match(outcome.whole, /Paris/);
+  assert.equal(outcome.pieces.join(""), outcome.whole);
+  assert.ok(outcome.pieces.length > 3);
+  assert.deepEqual([outcome.aborted, outcome.left], ["AbortError", true]);
+  assert.deepEqual(outcome.quota, ["QuotaExceededError", true, true]);
+  assert.ok(outcome.still.length > 0);
+  await page.close();
+});
+
 test("everything came from the page's own server", () => {
-  for (const name of ["index", "pipeline", "element", "worker"]) {
+  for (const name of ["index", "pipeline", "element", "prompt-api", "worker"]) {
     assert.ok(server.requests.includes(`/oriel/${name}.js`), name);
   }
 });

@@ -21,7 +21,7 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .sort((a, b) => b.packed - a.packed);
 
 const row = (name, raw, packed) => `${name.padEnd(40)}${String(raw).padStart(12)}${String(packed).padStart(12)}`;
-const ADAPTERS = "openai|ai-sdk|pipeline|react|element";
+const ADAPTERS = "openai|ai-sdk|pipeline|react|element|prompt-api";
 const APART = {
   "for the processor, at most one of": /oriel_cpu_/,
   "fetched when first used, which a chat works without": /^(bench[-\w]*\.\w+|markdown\.js)$/,
