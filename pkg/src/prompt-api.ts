@@ -30,6 +30,7 @@ export function createLanguageModel(
   source: Source | Model,
   options: Omit<LoadOptions, "signal"> = {},
 ): LanguageModelFactory {
+  if ("signal" in options) throw new TypeError("signal is not an option here: each call has its own");
   const shared = new Shared(source, options);
   return class LanguageModel extends LanguageModelSession {
     static async availability(options: CreateCoreOptions = {}): Promise<Availability> {

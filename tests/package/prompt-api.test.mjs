@@ -38,6 +38,7 @@ test("it is installed only where there is none", async () => {
   assert.deepEqual(Object.keys(target), []);
   assert.equal(install(target, "b"), false);
   assert.equal(target.LanguageModel, LanguageModel);
+  assert.throws(() => install({}, "a", { signal: AbortSignal.timeout(1) }), TypeError);
   assert.equal(LanguageModel.name, "LanguageModel");
   assert.throws(() => new LanguageModel(), /Illegal constructor/);
 });

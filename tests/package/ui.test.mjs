@@ -48,6 +48,7 @@ test("a model is loaded once for as long as the same is wanted, and told of", as
   assert.deepEqual(states, ["loading", "loading", "ready"]);
   loader.retry();
   assert.equal(loads.length, 1);
+  assert.throws(() => loader.want("a", { signal: AbortSignal.timeout(1) }), { code: "option" });
   release();
 });
 

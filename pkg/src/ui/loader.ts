@@ -1,7 +1,7 @@
 // What a part of a page wants loaded, as it changes -> one model at a time, and how far it is. No framework is named here.
 
-import { load } from "../index.js";
-import type { LoadOptions, Model, ModelEvent, OrielError, Progress, Source } from "../index.js";
+import { OrielError, load } from "../index.js";
+import type { LoadOptions, Model, ModelEvent, Progress, Source } from "../index.js";
 
 /** Where a model stands. */
 export interface LoadState {
@@ -44,6 +44,9 @@ export class Loader {
 
   /** Says what is to be loaded, null for nothing. The same source with the same options goes on as it is. */
   want(source: Source | null, options: WantedOptions = {}): void {
+    if ("signal" in options) {
+      throw new OrielError("option", "signal is not an option here: the load ends with what shows the model");
+    }
     const same = isSame(source, this.#source) && isSameOptions(options, this.#options);
     this.#options = options;
     if (same) return;
