@@ -4,7 +4,7 @@
 const CSS = `
 :host {
   display: flex; flex-direction: column; gap: .5rem; box-sizing: border-box; block-size: 30rem; max-inline-size: 100%;
-  padding: .75rem; color-scheme: light dark; font: var(--oriel-font, 1rem/1.5 system-ui, sans-serif);
+  padding: .75rem; font: var(--oriel-font, 1rem/1.5 system-ui, sans-serif);
   color: var(--oriel-text, CanvasText); background: var(--oriel-surface, Canvas);
   border: 1px solid var(--oriel-border, color-mix(in srgb, CanvasText 25%, Canvas));
   border-radius: var(--oriel-radius, .75rem);
