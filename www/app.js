@@ -8,24 +8,41 @@ import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { DEMO } from "./demo.js";
 import { deviceOptions } from "./device.js";
+import { drawer } from "./drawer.js";
 import { Figures } from "./figures.js";
 import { LOST, Notice } from "./notice.js";
 import { ProgressView } from "./progress.js";
 import { Settings } from "./settings.js";
+import { Tree } from "./tree.js";
+
+/** How often an answer that is coming is kept, in milliseconds. */
+const KEEP_MS = 2000;
 
 const announcer = new Announcer();
 const notice = new Notice("#prompt");
 const figures = new Figures();
-const settings = new Settings();
+const settings = new Settings({ onChange: () => talk.record.messages.length > 0 && keep(talk) });
 const progress = new ProgressView("#prompt");
-const conversation = new Conversation(announcer);
 const chooser = new Chooser({ onChoose: (choice) => void bring(choice ?? DEMO) });
 const composer = new Composer({ onSend: (text) => void say(text), onStop: () => run?.stop() });
+const conversation = new Conversation(announcer, {
+  onAgain: (message) => idle() && void answer(talk.parent(message)),
+  onEdit: (message, text) => idle() && void reword(message, text),
+  onChoose: (message) => {
+    talk.choose(message);
+    conversation.show(talk);
+    keep(talk);
+  },
+});
 
-/** The model in use, the chat with it, and the generation that is going on; undefined where there is none. */
-let model, chat, run;
+/** The model in use, and the generation that is going on; undefined where there is none. */
+let model, run;
+/** What the model was loaded from. */
+let chosen;
 /** Ends the load that is going on. */
 let loading;
+/** The conversation in view. */
+let talk = new Tree();
 
 /** `idle`, `loading`, `ready` or `answering`: the look of the page follows it. */
 function enter(state) {
@@ -37,7 +54,6 @@ function enter(state) {
 async function bring({ source, name }) {
   notice.hide();
   loading?.abort();
-  if (model) conversation.note(`From here on, ${name} answers. It does not know what was said before.`);
   const controller = (loading = new AbortController());
   enter("loading");
   progress.show(name, controller);
@@ -48,6 +64,7 @@ async function bring({ source, name }) {
     const fresh = await load(source, { ...deviceOptions(), signal: controller.signal, onProgress, onEvent: heal });
     if (loading !== controller) return void (await fresh.dispose());
     model = fresh;
+    chosen = typeof source === "string" ? { source, name } : undefined;
     chooser.loaded(name, model.info);
     composer.chat = model.info.chat;
     figures.model(model.info);
@@ -78,37 +95,84 @@ function heal({ type, progress: report }) {
   progress.show(what, { abort }, "");
 }
 
-/** Frees the model and forgets the chat with it. */
+/** Frees the model. */
 async function release() {
   const old = model;
-  model = chat = undefined;
+  model = undefined;
   figures.clear();
   await old?.dispose();
 }
 
-/** Sends what was typed; without a model, the demo model comes first. */
+/** Sends what was typed; where no model comes to answer it, it goes back into its box. */
 async function say(text) {
   notice.hide();
-  if (!settings.valid) {
-    composer.giveBack(text);
-    openPanel(true);
-    return settings.report();
+  if (!acceptable()) return composer.giveBack();
+  const own = talk;
+  const asked = own.add(own.path().at(-1), { role: "user", text, mode: composer.mode });
+  conversation.show(own);
+  if (await answer(asked)) return;
+  own.remove(asked);
+  conversation.show(talk);
+  composer.giveBack();
+}
+
+/** Puts another version of a message beside it: a question is answered anew, an answer stands as it was put. */
+async function reword(message, text) {
+  if (message.role === "assistant") {
+    talk.add(talk.parent(message), { ...message, text, state: "done", afterwards: "edited" });
+    conversation.show(talk);
+    return keep(talk);
   }
-  conversation.user(text, composer.mode);
-  if (!model && !(await modelForThis())) return composer.giveBack(conversation.takeBack(text));
+  if (!acceptable()) return;
+  const own = talk;
+  const asked = own.add(own.parent(message), { role: "user", text, mode: message.mode });
+  conversation.show(own);
+  if (await answer(asked)) return;
+  own.remove(asked);
+  conversation.show(talk);
+}
+
+/** Whether the settings make sense; if not, the first that does not is shown. */
+function acceptable() {
+  if (settings.valid) return true;
+  panel.open(true);
+  settings.report();
+  return false;
+}
+
+/** Whether nothing is being answered. */
+function idle() {
+  return !run && !composer.waiting;
+}
+
+/** Has a question of the conversation answered. Resolves to whether there was a model to do it. */
+async function answer(asked) {
+  notice.hide();
+  const own = talk;
+  if (!acceptable() || (!model && !(await modelForThis(own)))) return false;
+  const { mode, text: given } = asked;
+  const heading = { role: "assistant", mode, who: chooser.name, state: "streaming", text: "", tokens: 0, afterwards: "" };
+  const message = own.add(asked, mode === "complete" ? { ...heading, given } : heading);
+  own.record.model = chosen;
   enter("answering");
-  const answer = conversation.answer(chooser.name, composer.mode === "complete" ? text : "");
+  conversation.show(own);
+  const writer = conversation.answer(message);
+  keep(own);
+  let kept = performance.now();
   try {
-    run = begin(text);
+    run = begin(own, asked);
     for await (const chunk of run) {
-      answer.add(chunk.text);
+      writer.add(chunk.text);
       figures.live();
+      if (performance.now() - kept < KEEP_MS) continue;
+      kept = performance.now();
+      keep(own);
     }
     const result = await run.result;
-    answer.end(result);
+    writer.end(result);
     figures.result(result);
   } catch (error) {
-    answer.fail();
+    writer.fail();
     if (LOST.has(error.code)) {
       void release(); // the page is of use again at once, while the old model still goes
       chooser.name = undefined;
@@ -117,46 +181,75 @@ async function say(text) {
     if (error.code !== "disposed") notice.show(error);
   } finally {
     run = undefined;
+    keep(own);
     if (model) enter("ready");
   }
+  return true;
 }
 
-/** Waits for the load that is going on, or for the demo model. Resolves to whether there is a model to answer. */
-async function modelForThis() {
+/** Waits for the load that is going on, or for the conversation's model. Resolves to whether there is a model to answer. */
+async function modelForThis(own) {
   composer.waiting = true;
   conversation.waiting("Waiting for the model");
-  const asked = conversation.talk;
-  await (loading ? progress.finished : bring(DEMO));
+  await (loading ? progress.finished : bring(own.record.model ?? DEMO));
   composer.waiting = false;
-  return model !== undefined && asked === conversation.talk;
+  return model !== undefined && own === talk;
 }
 
 /** The two ways to ask: the next turn of a chat, or the continuation of a text. */
-function begin(text) {
+function begin(own, asked) {
   const options = settings.sampling();
   figures.start();
-  if (composer.mode === "complete") return model.generate(text, options);
-  chat ??= model.session({ system: settings.system() });
-  return chat.send(text, options);
+  if (asked.mode === "complete") return model.generate(asked.text, options);
+  // The engine's cache holds what the conversation had before: only what is new is computed.
+  const system = settings.system();
+  return model.generate([...(system ? [{ role: "system", content: system }] : []), ...own.prompt(asked)], options);
 }
 
-document.querySelector("#new-chat").addEventListener("click", () => {
+/** The list of conversations, once it has come: the page is of use before. */
+const sidebar = import("./sidebar.js").then(({ Sidebar }) =>
+  Sidebar.open({
+    onOpen: (record) => open(new Tree(structuredClone(record))),
+    onRename: ({ id, title }) => id === talk.id && (talk.record.title = title),
+    onDelete: (id) => {
+      if (id !== talk.id) return;
+      talk.deleted = true;
+      open(new Tree());
+    },
+    onFault: (error) => notice.show({ code: "kept", message: error.message }),
+  }),
+);
+
+/** Keeps a conversation in the browser, with the settings that it has. */
+function keep(own) {
+  if (own.deleted) return;
+  if (own === talk) own.record.settings = settings.fields;
+  void sidebar.then((list) => list.keep(structuredClone(own.record)));
+}
+
+/** Shows a conversation, which a reload of the page will show again. */
+function open(own) {
   run?.stop();
-  chat = undefined;
-  conversation.clear();
+  talk = own;
+  if (own.record.messages.length) settings.fields = own.record.settings;
+  conversation.open(own);
   notice.hide();
+  history.replaceState({ conversation: own.id }, "");
+  void sidebar.then((list) => (list.current = own.id));
+  shelf.open(false);
   composer.focus();
-});
-
-const panel = document.querySelector("#panel");
-const toggle = document.querySelector("#panel-toggle");
-
-function openPanel(open) {
-  panel.toggleAttribute("data-open", open);
-  toggle.setAttribute("aria-expanded", String(open));
-  (open ? panel.querySelector("button") : toggle).focus();
 }
 
-toggle.addEventListener("click", () => openPanel(!panel.hasAttribute("data-open")));
-panel.querySelector("#panel-close").addEventListener("click", () => openPanel(false));
-addEventListener("keydown", ({ key }) => key === "Escape" && panel.hasAttribute("data-open") && openPanel(false));
+for (const button of document.querySelectorAll("#new-chat, #new-chat-top")) {
+  button.addEventListener("click", () => open(new Tree()));
+}
+
+const panel = drawer("#panel", "#panel-toggle", "#panel-close");
+const shelf = drawer("#sidebar", "#sidebar-toggle", "#sidebar-close");
+
+void sidebar.then((list) => {
+  const before = list.find(history.state?.conversation);
+  if (before && talk.record.messages.length === 0) open(new Tree(structuredClone(before)));
+  else list.current = talk.id;
+  history.replaceState({ conversation: talk.id }, "");
+});

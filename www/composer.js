@@ -1,4 +1,6 @@
-// The prompt box: Enter sends, Shift+Enter breaks the line, Escape stops; chat or completion.
+// The prompt box: Enter sends, Shift+Enter breaks the line, Escape stops; chat, a task of it, or completion.
+
+import { Tasks } from "./tasks.js";
 
 export class Composer {
   #form = document.querySelector("#composer");
@@ -10,6 +12,9 @@ export class Composer {
   /** The mode that the visitor chose; it stands whichever model comes, where the model can do it. */
   #chosen = "chat";
   #waiting = false;
+  /** What was typed for the prompt that was sent last. */
+  #typed = "";
+  #tasks = new Tasks({ onChoose: (task) => this.#take(task) });
 
   constructor({ onSend, onStop }) {
     this.#onSend = onSend;
@@ -29,6 +34,7 @@ export class Composer {
     for (const example of this.#form.querySelectorAll(".examples button")) {
       example.addEventListener("click", () => {
         this.#prompt.value = example.textContent;
+        this.#tasks.leave();
         this.#submit();
         this.focus();
       });
@@ -36,6 +42,7 @@ export class Composer {
     for (const radio of this.#form.elements.mode) {
       radio.addEventListener("change", () => {
         this.#chosen = this.mode;
+        if (this.mode === "complete") this.#tasks.leave();
         this.#describe();
       });
     }
@@ -54,6 +61,7 @@ export class Composer {
     chat.disabled = !possible;
     chat.parentElement.title = possible ? "" : "This model brings no chat template";
     (possible && this.#chosen === "chat" ? chat : complete).checked = true;
+    this.#tasks.chat = possible;
     this.#describe();
   }
 
@@ -73,9 +81,13 @@ export class Composer {
     this.#adjust();
   }
 
-  /** Puts a text that was not answered back into the box, unless another has been typed since. */
-  giveBack(text) {
-    this.#prompt.value ||= text;
+  get waiting() {
+    return this.#waiting;
+  }
+
+  /** Puts what was sent last, and not answered, back into the box, unless another text has been typed since. */
+  giveBack() {
+    this.#prompt.value ||= this.#typed;
     this.focus();
   }
 
@@ -86,10 +98,18 @@ export class Composer {
 
   #submit() {
     const text = this.#prompt.value;
-    if (this.#busy || this.#waiting || !text.trim()) return;
+    if (this.#busy || this.#waiting || !text.trim() || !this.#form.reportValidity()) return;
+    this.#typed = text;
     this.#prompt.value = "";
     this.#adjust();
-    this.#onSend(text);
+    this.#onSend(this.#tasks.prompt(text));
+  }
+
+  /** A task was chosen or left: the box is for its text. */
+  #take(task) {
+    if (task) this.#form.elements.mode.value = this.#chosen = task.mode;
+    this.#describe();
+    this.#prompt.focus();
   }
 
   /** Brings the box in step with what stands in it. */
@@ -102,6 +122,7 @@ export class Composer {
   }
 
   #describe() {
-    this.#prompt.placeholder = this.mode === "chat" ? "Ask something" : "Begin a text, and it goes on";
+    const usual = this.mode === "chat" ? "Ask something" : "Begin a text, and it goes on";
+    this.#prompt.placeholder = this.#tasks.placeholder ?? usual;
   }
 }

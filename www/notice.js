@@ -19,6 +19,7 @@ const WORDS = {
   "model-mismatch": ["The model's parts do not fit", "The file is incomplete or was made for something else."],
   template: ["The chat template refused", "Try without a system prompt, or use Complete."],
   "context-full": ["The context is full", "Start a new chat, or shorten the prompt."],
+  kept: ["The conversation could not be kept", "Delete what is not needed any more, or make room in the browser."],
   option: ["That can't be done", "Correct it, then try again."],
   engine: ["The engine stopped", "Load the model again; if it goes on, reload the page."],
 };

@@ -3,8 +3,23 @@
 export class Settings {
   #form = document.querySelector("#settings");
 
-  constructor() {
+  /** `onChange` is told when the visitor has changed something. */
+  constructor({ onChange }) {
     this.#form.addEventListener("submit", (event) => event.preventDefault());
+    this.#form.addEventListener("change", onChange);
+    // The fields are as they were until the event is over.
+    this.#form.addEventListener("reset", () => setTimeout(onChange));
+  }
+
+  /** What stands in each field, by name, as a conversation keeps it. */
+  get fields() {
+    return Object.fromEntries(new FormData(this.#form));
+  }
+
+  set fields(fields) {
+    for (const { name, defaultValue } of this.#form.querySelectorAll("input, textarea")) {
+      this.#form.elements[name].value = fields[name] ?? defaultValue;
+    }
   }
 
   get valid() {

@@ -1,5 +1,7 @@
 // Chromium with WebGPU on any machine, and the few things that tests do with the page in it.
 
+import { mkdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { serve } from "./server.mjs";
 
@@ -99,4 +101,22 @@ export function figures(page) {
   return page
     .locator("#figures [data-figure]")
     .evaluateAll((all) => Object.fromEntries(all.map((figure) => [figure.dataset.figure, figure.textContent])));
+}
+
+const below = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+/** What axe finds of serious faults in the page as it stands. */
+export async function seriousFaults(page) {
+  await page.evaluate(await readFile(below("node_modules/axe-core/axe.min.js"), "utf8"));
+  return page.evaluate(async () => {
+    const { violations } = await axe.run();
+    const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+    return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join("; ")}`);
+  });
+}
+
+/** A picture of the page, to be looked at. */
+export async function picture(page, name) {
+  await mkdir(below("target/page"), { recursive: true });
+  await page.screenshot({ path: below(`target/page/${name}.png`) });
 }

@@ -75,7 +75,7 @@ test("every control has a name, and the keyboard reaches them in order", async (
   );
   assert.deepEqual(nameless, []);
   const reached = [];
-  for (let step = 0; step < 12; step += 1) {
+  for (let step = 0; step < 24; step += 1) {
     await page.keyboard.press("Tab");
     reached.push(await page.evaluate(() => document.activeElement.id || document.activeElement.textContent));
   }

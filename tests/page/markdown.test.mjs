@@ -2,12 +2,9 @@
 // what screen readers are told, and the mode that stays chosen.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import test, { after } from "node:test";
-import { fileURLToPath } from "node:url";
-import { ask, complaints, loadModel, settings, start } from "./browser.mjs";
+import { ask, complaints, loadModel, picture, seriousFaults, settings, start } from "./browser.mjs";
 
-const axe = await readFile(fileURLToPath(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url)), "utf8");
 const { server, open } = await start(after, { device: "cpu" });
 const page = await open("", { viewport: { width: 1280, height: 800 } });
 const heard = complaints(page);
@@ -73,7 +70,7 @@ test("Complete stays chosen when the model comes, and a real answer is Markdown"
   await settings(page, { maxTokens: 160 });
   await ask(page, "Write a Python function that reverses a string, in a code block.");
   await page.locator(".words.markdown .code pre").first().waitFor();
-  await page.screenshot({ path: fileURLToPath(new URL("../../target/page/markdown.png", import.meta.url)) });
+  await picture(page, "markdown");
 });
 
 test("axe finds no serious fault, by day and by night, wide and narrow", async () => {
@@ -81,16 +78,8 @@ test("axe finds no serious fault, by day and by night, wide and narrow", async (
   for (const { colorScheme, width } of looks) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await page.setViewportSize({ width, height: 800 });
-    await page.evaluate(axe);
-    const faults = await page.evaluate(async () => {
-      const { violations } = await axe.run();
-      const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-      return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join("; ")}`);
-    });
-    assert.deepEqual(faults, [], `${colorScheme}, ${width} pixels wide`);
-    await page.screenshot({
-      path: fileURLToPath(new URL(`../../target/page/chat-${colorScheme}-${width}.png`, import.meta.url)),
-    });
+    assert.deepEqual(await seriousFaults(page), [], `${colorScheme}, ${width} pixels wide`);
+    await picture(page, `chat-${colorScheme}-${width}`);
   }
   assert.deepEqual(heard, []);
 });
