@@ -244,6 +244,11 @@ for (const button of document.querySelectorAll("#new-chat, #new-chat-top")) {
   button.addEventListener("click", () => open(new Tree()));
 }
 
+document.querySelector("#browse").addEventListener("click", async () => {
+  const { openGallery } = await import("./gallery.js");
+  openGallery((choice) => void bring(choice));
+});
+
 const panel = drawer("#panel", "#panel-toggle", "#panel-close");
 const shelf = drawer("#sidebar", "#sidebar-toggle", "#sidebar-close");
 

@@ -86,9 +86,9 @@ export class Chooser {
       veil.hidden = true;
       const files = [...event.dataTransfer.files];
       const [item] = event.dataTransfer.items;
-      // A folder comes as one entry, which only its handle can open.
-      const handle = files.length === 1 ? await item?.getAsFileSystemHandle?.() : undefined;
-      if (handle?.kind === "directory") this.#onChoose({ source: handle, name: handle.name });
+      // A folder comes as one entry, which has to be opened.
+      const entry = files.length === 1 ? item.webkitGetAsEntry() : null;
+      if (entry?.isDirectory) this.#onChoose({ source: await filesIn(entry), name: entry.name });
       else this.#files(files);
     });
   }
@@ -99,4 +99,16 @@ export class Chooser {
       act(event);
     });
   }
+}
+
+/** The files of a folder that was dropped, those of folders within it left out. */
+async function filesIn(folder) {
+  const reader = folder.createReader();
+  const entries = [];
+  // Each call brings some of them, the last none.
+  for (let some; some?.length !== 0; entries.push(...some)) {
+    some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+  }
+  const files = entries.filter((entry) => entry.isFile);
+  return Promise.all(files.map((entry) => new Promise((resolve, reject) => entry.file(resolve, reject))));
 }

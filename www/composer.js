@@ -31,7 +31,7 @@ export class Composer {
     this.#prompt.addEventListener("input", () => this.#adjust());
     this.#stop.addEventListener("click", () => onStop());
     addEventListener("keydown", ({ key }) => key === "Escape" && this.#busy && onStop());
-    for (const example of this.#form.querySelectorAll(".examples button")) {
+    for (const example of this.#form.querySelectorAll("#examples button")) {
       example.addEventListener("click", () => {
         this.#prompt.value = example.textContent;
         this.#tasks.leave();

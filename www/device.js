@@ -1,7 +1,8 @@
-// The page's address -> the options that say where a model runs: `?device=webgpu`, `?device=cpu&threads=2`, and so on.
+// The page's address -> the options that say where a model runs, `?device=webgpu`, `?device=cpu&threads=2`, and so on, and
+// with `hub` which address answers for the names of models.
 
 /** Options of `load` by their names in the address, and what makes them of text. */
-const OPTIONS = { device: String, threads: Number, activations: String, instructions: String };
+const OPTIONS = { device: String, threads: Number, activations: String, instructions: String, hub: String };
 
 /** What the address asks for; the package refuses what makes no sense. */
 export function deviceOptions() {
