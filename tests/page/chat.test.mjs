@@ -1,14 +1,10 @@
 // The page with the real model: it loads within its memory, answers, goes on with the chat, and stops when told.
 
 import assert from "node:assert/strict";
-import { copyFile, mkdir, stat } from "node:fs/promises";
 import test, { after } from "node:test";
-import { fileURLToPath } from "node:url";
 import { answer, ask, complaints, figures, send, settings, start, state } from "./browser.mjs";
 
 const WASM_BYTES = 96 * 2 ** 20;
-const SCREENSHOT_BYTES = 300_000;
-const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 const { server, open } = await start(after);
 const page = await open("", { viewport: { width: 1280, height: 800 } });
@@ -69,23 +65,11 @@ test("a second prompt goes on with the chat, and computes only what is new", asy
   assert.equal(await page.locator("#messages li").count(), 4);
 });
 
-/** Into docs/ only when asked: the figures in it differ from run to run. */
-async function takePicture() {
-  await mkdir(root("target/page"), { recursive: true });
-  const picture = root("target/page/page.png");
-  await page.screenshot({ path: picture });
-  assert.ok((await stat(picture)).size < SCREENSHOT_BYTES);
-  if (!process.env.ORIEL_UPDATE) return;
-  await mkdir(root("docs"), { recursive: true });
-  await copyFile(picture, root("docs/page.png"));
-}
-
 test("Stop ends an answer within one token", async () => {
   await settings(page, { maxTokens: 200 });
   await send(page, "Tell me about Paris in a few paragraphs.");
   await page.locator('[data-state="streaming"]').waitFor();
   await page.waitForFunction(() => document.querySelector('[data-state="streaming"]').dataset.tokens > 40);
-  await takePicture();
   const at = await page.evaluate(
     () =>
       new Promise((seen) => {
