@@ -11,16 +11,76 @@ const LLAMA = ["Llama 3.2 Community License", "https://www.llama.com/llama3_2/li
 
 /** Name, what it is good for, where it is, bytes to download, licence; each of a type that is supported as it is. */
 const MODELS = [
-  ["SmolLM2 360M Instruct", "Chat in English, quick everywhere", "HuggingFaceTB/SmolLM2-360M-Instruct-GGUF/smollm2-360m-instruct-q8_0.gguf", 386e6, APACHE],
-  ["Qwen2.5 0.5B Instruct", "Chat in many languages", "Qwen/Qwen2.5-0.5B-Instruct-GGUF/qwen2.5-0.5b-instruct-q4_0.gguf", 429e6, APACHE],
-  ["Qwen2.5 Coder 0.5B Instruct", "Short pieces of code", "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/qwen2.5-coder-0.5b-instruct-q4_0.gguf", 429e6, APACHE],
-  ["Qwen3 0.6B", "Thinks before it answers, in many languages", "Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf", 639e6, APACHE],
-  ["TinyLlama 1.1B Chat", "Chat in English", "TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF/tinyllama-1.1b-chat-v1.0.Q4_K_M.gguf", 669e6, APACHE],
-  ["Llama 3.2 1B Instruct", "Chat and summaries in eight languages", "bartowski/Llama-3.2-1B-Instruct-GGUF/Llama-3.2-1B-Instruct-Q4_K_M.gguf", 808e6, LLAMA],
-  ["SmolLM2 1.7B Instruct", "Chat and rewriting in English", "HuggingFaceTB/SmolLM2-1.7B-Instruct-GGUF/smollm2-1.7b-instruct-q4_k_m.gguf", 1.06e9, APACHE],
-  ["Qwen2.5 1.5B Instruct", "Chat in many languages", "Qwen/Qwen2.5-1.5B-Instruct-GGUF/qwen2.5-1.5b-instruct-q4_k_m.gguf", 1.12e9, APACHE],
-  ["Qwen2.5 Coder 1.5B Instruct", "Code in many languages", "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", 1.12e9, APACHE],
-  ["Qwen3 1.7B", "Thinks before it answers, in many languages", "Qwen/Qwen3-1.7B-GGUF/Qwen3-1.7B-Q8_0.gguf", 1.83e9, APACHE],
+  [
+    "SmolLM2 360M Instruct",
+    "Chat in English, quick everywhere",
+    "HuggingFaceTB/SmolLM2-360M-Instruct-GGUF/smollm2-360m-instruct-q8_0.gguf",
+    386e6,
+    APACHE,
+  ],
+  [
+    "Qwen2.5 0.5B Instruct",
+    "Chat in many languages",
+    "Qwen/Qwen2.5-0.5B-Instruct-GGUF/qwen2.5-0.5b-instruct-q4_0.gguf",
+    429e6,
+    APACHE,
+  ],
+  [
+    "Qwen2.5 Coder 0.5B Instruct",
+    "Short pieces of code",
+    "Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/qwen2.5-coder-0.5b-instruct-q4_0.gguf",
+    429e6,
+    APACHE,
+  ],
+  [
+    "Qwen3 0.6B",
+    "Thinks before it answers, in many languages",
+    "Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf",
+    639e6,
+    APACHE,
+  ],
+  [
+    "TinyLlama 1.1B Chat",
+    "Chat in English",
+    "TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF/tinyllama-1.1b-chat-v1.0.Q4_K_M.gguf",
+    669e6,
+    APACHE,
+  ],
+  [
+    "Llama 3.2 1B Instruct",
+    "Chat and summaries in eight languages",
+    "bartowski/Llama-3.2-1B-Instruct-GGUF/Llama-3.2-1B-Instruct-Q4_K_M.gguf",
+    808e6,
+    LLAMA,
+  ],
+  [
+    "SmolLM2 1.7B Instruct",
+    "Chat and rewriting in English",
+    "HuggingFaceTB/SmolLM2-1.7B-Instruct-GGUF/smollm2-1.7b-instruct-q4_k_m.gguf",
+    1.06e9,
+    APACHE,
+  ],
+  [
+    "Qwen2.5 1.5B Instruct",
+    "Chat in many languages",
+    "Qwen/Qwen2.5-1.5B-Instruct-GGUF/qwen2.5-1.5b-instruct-q4_k_m.gguf",
+    1.12e9,
+    APACHE,
+  ],
+  [
+    "Qwen2.5 Coder 1.5B Instruct",
+    "Code in many languages",
+    "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+    1.12e9,
+    APACHE,
+  ],
+  [
+    "Qwen3 1.7B",
+    "Thinks before it answers, in many languages",
+    "Qwen/Qwen3-1.7B-GGUF/Qwen3-1.7B-Q8_0.gguf",
+    1.83e9,
+    APACHE,
+  ],
 ];
 
 /** Opens the list; `onChoose` is given `{ source, name }`. */

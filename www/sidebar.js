@@ -79,7 +79,7 @@ export class Sidebar {
     if (focused) this.#list.querySelector(`[data-id="${focused}"] .${part}`)?.focus();
     this.#search.parentElement.hidden = this.#records.length === 0;
     if (wanted) this.#say(found.length === 1 ? "1 conversation" : `${found.length || "No"} conversations`);
-    else this.#say(this.#records.length ? "Kept in this browser only." : "Conversations are kept here, in this browser only.");
+    else this.#say(`${this.#records.length ? "Kept" : "Conversations are kept here,"} in this browser only.`);
   }
 
   #row(record, around) {

@@ -97,7 +97,8 @@ export class Tasks {
     if (task?.fields) {
       this.#task = task;
       this.#select.value = id;
-      const close = make("button", { type: "button", className: "quiet", textContent: "Leave", ariaLabel: `Leave: ${task.name}` });
+      const ariaLabel = `Leave: ${task.name}`;
+      const close = make("button", { type: "button", className: "quiet", textContent: "Leave", ariaLabel });
       close.addEventListener("click", () => this.#choose(""));
       this.#fields.append(make("strong", { textContent: task.name }), ...task.fields.map(fieldOf), close);
       this.#fields.hidden = false;

@@ -67,7 +67,8 @@ test("the gallery asks for nothing until it is told to, then says whether a mode
 });
 
 test("a model of the gallery is loaded by its name", async () => {
-  await page.locator("#gallery li", { hasText: "Qwen2.5 0.5B Instruct" }).getByRole("button", { name: /^Load/ }).click();
+  const row = page.locator("#gallery li", { hasText: "Qwen2.5 0.5B Instruct" });
+  await row.getByRole("button", { name: /^Load/ }).click();
   await state(page, "ready");
   assert.equal(await page.innerText("#model-name"), "Qwen2.5 0.5B Instruct");
   assert.ok(server.requests.some((path) => path.startsWith(`/hub/${REPOSITORY}/resolve/main/`)));
@@ -79,7 +80,8 @@ test("a task makes a prompt of a text and its fields", async () => {
   await page.fill('#task-fields [name="into"]', "German");
   await send(page, "Good morning.");
   await done();
-  assert.equal(await said(), "Translate the following text into German. Answer with the translation alone.\n\nGood morning.");
+  const asked = "Translate the following text into German. Answer with the translation alone.\n\nGood morning.";
+  assert.equal(await said(), asked);
   assert.ok(await page.isVisible("#task-fields"), "the next text is translated too");
   await page.getByRole("button", { name: "Leave: Translate" }).click();
   await send(page, "Thank you.");

@@ -1,7 +1,7 @@
 // From the page's folder to what a visitor downloads: each file after brotli, their sum, and whether that fits. The
 // modules for the processor stand apart: one of them is fetched where there is no GPU, none where there is one. So does
-// what a chat works without: the page that measures, what shows answers as Markdown, fetched with the first of them, the list of
-// conversations, fetched once the page is of use, the gallery, and the package's adapters and its one file.
+// what a chat works without: the page that measures, what shows answers as Markdown, fetched with the first of them, the
+// list of conversations, fetched once the page is of use, the gallery, the package's adapters and its one file.
 // node size.mjs FOLDER BUDGET_BYTES
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -24,7 +24,8 @@ const row = (name, raw, packed) => `${name.padEnd(40)}${String(raw).padStart(12)
 const ADAPTERS = "openai|ai-sdk|pipeline|react|element|prompt-api";
 const APART = {
   "for the processor, at most one of": /oriel_cpu_/,
-  "fetched when first used, which a chat works without": /^(bench[-\w]*\.\w+|(markdown|sidebar|shelf|transcript|gallery)\.js)$/,
+  "fetched when first used, which a chat works without":
+    /^(bench[-\w]*\.\w+|(markdown|sidebar|shelf|transcript|gallery)\.js)$/,
   "adapters of the package, each where it is asked for; the page asks for none": new RegExp(`^oriel.(${ADAPTERS})\\.js$`),
   "all of the package in one file, for pages that can have no other": /^oriel.inline\.js$/,
 };
