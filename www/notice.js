@@ -9,6 +9,7 @@ const WORDS = {
   ],
   device: ["The device refused", "Try a smaller model, or reload the page."],
   "device-lost": ["The graphics card went away", "Load the model again; a driver reset or sleep can cause this."],
+  quota: ["Not enough room to store the model", "Delete stored models, or free space on this machine."],
   "out-of-memory": ["Not enough memory", "Try a smaller model or one with fewer bits, and close other pages."],
   "not-found": ["No such model", "See that the address or the name is right and that it can be read by everyone."],
   network: ["The download failed", "See that you are online, then try again."],

@@ -1,7 +1,7 @@
 // One file, wherever it is -> its bytes as a stream whose end is checked; answers that are no model are refused.
 
 import { OrielError, aborted } from "./errors.js";
-import type { NamedPlace } from "./source.js";
+import { shown, type NamedPlace, type WebPlace } from "./source.js";
 
 /** A file whose bytes have begun to come. */
 export interface Opened {
@@ -10,7 +10,9 @@ export interface Opened {
   length: number | undefined;
   /** Whether `length` counts the file's bytes for certain, and not those of a compressed transfer. */
   exact: boolean;
-  source: "network" | "file";
+  source: "network" | "cache" | "file";
+  /** What the server names this state of the file by. */
+  version?: string | null;
   body: ReadableStream<Uint8Array>;
 }
 
@@ -18,20 +20,26 @@ export interface Opened {
  * Asks for a file.
  * @throws OrielError `not-found`, `network`, `not-a-model`, `aborted`.
  */
-export async function ask(file: NamedPlace, signal: AbortSignal): Promise<Opened> {
+export async function ask(file: NamedPlace, signal: AbortSignal, more: RequestInit = {}): Promise<Opened> {
   const { name, place } = file;
   if ("blob" in place) {
     return { name, length: place.blob.size, exact: true, source: "file", body: place.blob.stream() };
   }
-  const response = await request(place.url, signal);
+  const response = await request(place, signal, more);
   refuse(response, place.url);
   const { body, headers } = response;
-  if (!body) throw new OrielError("not-a-model", `${place.url} answered with nothing`);
+  if (!body) throw new OrielError("not-a-model", `${shown(place.url)} answered with nothing`);
   const announced = Number(headers.get("content-length") || Number.NaN);
   // Another origin may hide its Content-Encoding, and Content-Length then counts compressed bytes.
   const plain = response.type === "basic" && !headers.has("content-encoding");
   const length = file.size ?? (announced > 0 ? announced : undefined);
-  return { name, length, exact: file.size !== undefined || plain, source: "network", body };
+  const exact = file.size !== undefined || plain;
+  return { name, length, exact, source: "network", version: versionOf(response), body };
+}
+
+/** An answer's ETag, else its date: another origin has to allow that the former is read. */
+export function versionOf({ headers }: Response): string | null {
+  return headers.get("etag") ?? headers.get("last-modified");
 }
 
 /**
@@ -47,6 +55,7 @@ export async function* chunks(opened: Opened, signal: AbortSignal): AsyncGenerat
       if (signal.aborted) throw aborted(signal);
       const { done, value } = await reader.read().catch((cause: unknown) => {
         if (signal.aborted) throw aborted(signal);
+        if (cause instanceof OrielError) throw cause;
         const what = opened.source === "file" ? "can't be read any more" : "broke off";
         throw new OrielError("network", `${opened.name} ${what} ${far()}`, { cause });
       });
@@ -55,11 +64,11 @@ export async function* chunks(opened: Opened, signal: AbortSignal): AsyncGenerat
       yield value;
     }
   } finally {
-    // Lets go of the connection if the caller stopped early; the outcome no longer matters then.
-    reader.cancel().catch(() => undefined);
+    // Lets go of the connection if the caller stopped early, and lets what has come be stored.
+    await reader.cancel().catch(() => undefined);
   }
-  const { length } = opened;
-  if (length !== undefined && (seen < length || (opened.exact && seen > length))) {
+  // A length of a compressed transfer says nothing of the file's; gzip can even make it longer.
+  if (opened.exact && opened.length !== undefined && seen !== opened.length) {
     throw new OrielError("truncated", `${opened.name} ended ${far()}; the download or the file is damaged`);
   }
 }
@@ -96,18 +105,24 @@ export function sniff(name: string, start: Uint8Array): void {
   }
 }
 
-async function request(url: string, signal: AbortSignal): Promise<Response> {
+/** @throws OrielError `network`, `aborted`. */
+export async function request({ url, token }: WebPlace, signal: AbortSignal, more: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(more.headers);
+  // Browsers leave it out where they are redirected to another origin.
+  if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
   try {
     // Nothing about the page goes to the model's host beyond what a request can't do without.
-    return await fetch(url, { signal, referrerPolicy: "no-referrer", credentials: "same-origin" });
+    return await fetch(url, { referrerPolicy: "no-referrer", credentials: "same-origin", ...more, signal, headers });
   } catch (cause) {
     if (signal.aborted) throw aborted(signal);
     const reason = "the server can't be reached, or it does not allow pages of other origins to read it (CORS)";
-    throw new OrielError("network", `${url} could not be fetched: ${reason}`, { cause });
+    throw new OrielError("network", `${shown(url)} could not be fetched: ${reason}`, { cause });
   }
 }
 
-function refuse(response: Response, url: string): void {
+/** Refuses every answer but a whole file. */
+export function refuse(response: Response, address: string): void {
+  const url = shown(address);
   const { status } = response;
   const answer = `${url} answered ${status}${response.statusText ? ` ${response.statusText}` : ""}`;
   if (status === 404 || status === 410) throw new OrielError("not-found", `${answer}: no such file there`);

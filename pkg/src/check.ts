@@ -4,7 +4,7 @@ import type { Fit } from "./checking.js";
 import { Client } from "./client.js";
 import { OrielError, throwIfAborted, toOrielError } from "./errors.js";
 import { HUB, startWorker } from "./load.js";
-import { checkOptions, type CheckOptions } from "./options.js";
+import { checkOptions, tokenOf, type CheckOptions } from "./options.js";
 import { wanted, type Source } from "./source.js";
 
 /**
@@ -17,11 +17,11 @@ import { wanted, type Source } from "./source.js";
  * @throws OrielError for options and sources that mean nothing, files that are not there, a network that fails; `aborted`.
  */
 export async function check(source: Source, options?: CheckOptions): Promise<Fit> {
-  const { signal, hub = HUB, revision = "main", ...rest } = checkOptions(options);
+  const { signal, hub = HUB, revision = "main", token, ...rest } = checkOptions(options);
   const { device = "auto", precision = "auto", cache = "auto", context } = rest;
   throwIfAborted(signal);
   const base = globalThis.document?.baseURI ?? location.href;
-  const files = await wanted(source, { base, hub: String(hub), revision });
+  const files = await wanted(source, { base, hub: String(hub), revision, token: await tokenOf(token) });
   throwIfAborted(signal);
   const asked = { device, precision, cache, ...(context === undefined ? {} : { context }) };
   const client = new Client(startWorker());

@@ -4,10 +4,12 @@ import { ask, chunks, readWhole, sniff, type Opened } from "./bytes.js";
 import type { Choice } from "./device.js";
 import type { Engine, EngineHeads, EngineOptions, Survey } from "./engine.js";
 import { OrielError, toOrielError, type OrielErrorCode } from "./errors.js";
+import { Files as Sources, roomOf, type SideFile } from "./supply.js";
+import type { Room } from "./hub.js";
 import { letGo } from "./loading.js";
 import { chosen } from "./machine.js";
-import { resolve, type SideFile } from "./resolve.js";
-import { INDEX, type Wanted } from "./source.js";
+import { resolve } from "./resolve.js";
+import { INDEX, type NamedPlace, type Wanted } from "./source.js";
 
 /** What a check is told. */
 export type CheckedOptions = Pick<EngineOptions, "device" | "precision" | "cache" | "context">;
@@ -18,8 +20,12 @@ export interface Fit {
   status: "ready" | "downloadable" | "unavailable";
   /** What a load would fetch; null where a server does not tell. */
   downloadBytes: number | null;
+  /** Bytes of it that an earlier load has stored; a download that broke off goes on there. */
+  storedBytes: number;
   /** What it would take where it runs: weights, cache and activations, at the context asked for or the default one. */
   gpuBytes: number | null;
+  /** The same by length of the context, from 1024 positions on in doublings, as far as it fits. */
+  gpuBytesByContext: { context: number; gpuBytes: number }[];
   /** The longest context that fits, at most what the model was trained for; 0 where the model itself does not fit. */
   maxContext: number | null;
   /** Where it would run, and why there. */
@@ -58,14 +64,23 @@ export async function checkModel(
   let choice: Choice = { device: "webgpu", reason: "WebGPU was asked for" };
   let survey: Survey | undefined;
   let faults: string[];
-  const files = new Files(engine.heads(), signal);
+  const notices: string[] = [];
+  const room = roomOf(engine, asked);
+  let byContext: Fit["gpuBytesByContext"] = [];
+  const files = new Files(engine, signal, room, notices);
   try {
     choice = await engine.choose({ device: asked, activations: "auto" });
     if (choice.device === "cpu") chosen("auto");
     await files.read(wanted);
     const { bindingLimit = LEAST_BINDING } = choice;
     const onProcessor = choice.device === "cpu";
-    survey = files.heads.survey(core, onProcessor, onProcessor ? PROCESSOR_BYTES : bindingLimit);
+    const limit = onProcessor ? PROCESSOR_BYTES : bindingLimit;
+    survey = files.heads.survey(core, onProcessor, limit);
+    const { maxContext } = survey;
+    byContext = contexts(maxContext).map((context) => {
+      const { gpuBytes } = files.again().survey({ ...core, context }, onProcessor, limit);
+      return { context, gpuBytes };
+    });
     faults = misfits(survey, choice);
   } catch (thrown) {
     const error = toOrielError(thrown);
@@ -79,11 +94,20 @@ export async function checkModel(
   return {
     status: faults.length > 0 ? "unavailable" : files.local ? "ready" : "downloadable",
     downloadBytes: files.bytes,
+    storedBytes: files.stored,
     gpuBytes: survey?.gpuBytes ?? null,
+    gpuBytesByContext: byContext,
     maxContext: survey?.maxContext ?? null,
     ...{ device, deviceReason: reason },
-    reasons: [...faults, `on ${place}: ${reason}`],
+    reasons: [...faults, ...notices, `on ${place}: ${reason}`],
   };
+}
+
+/** Lengths of contexts that people ask for, up to the most, which is one of them. */
+function contexts(most: number): number[] {
+  const found: number[] = [];
+  for (let context = 1024; context < most; context *= 2) found.push(context);
+  return most > 0 ? [...found, most] : [];
 }
 
 /** What does not fit, in words. */
@@ -122,7 +146,7 @@ export async function whatWouldFit(
   const bytes = onProcessor ? engine.mostProcessorBytes() : heldBytes;
   const room = Math.max(0, bytes * (1 - UNCOUNTED_SHARE) - UNCOUNTED_BYTES);
   const contextAt = async (precision: EngineOptions["precision"]) => {
-    const files = new Files(engine.heads(), signal);
+    const files = new Files(engine, signal, roomOf(engine, options.device));
     try {
       await files.read(wanted);
       const asked = { precision, cache: options.cache };
@@ -150,11 +174,22 @@ class Files {
   local = true;
   /** Bytes to fetch, file by file. */
   #lengths: (number | undefined)[] = [undefined];
+  /** Bytes that are here of what is on servers. */
+  stored = 0;
+  readonly #from: Sources;
+  heads: EngineHeads;
+  /** What the heads were fed, for others like them. */
+  readonly #fed: ((heads: EngineHeads) => unknown)[] = [];
 
   constructor(
-    readonly heads: EngineHeads,
+    private readonly engine: Pick<Engine, "heads">,
     private readonly signal: AbortSignal,
-  ) {}
+    private readonly room: Room,
+    notices: string[] = [],
+  ) {
+    this.heads = engine.heads();
+    this.#from = new Sources("look", (notice) => notices.push(notice));
+  }
 
   /** Bytes to fetch, once all are known. */
   get bytes(): number | null {
@@ -165,54 +200,76 @@ class Files {
   }
 
   async read(wanted: Wanted): Promise<void> {
-    const listing = await resolve(wanted, this.signal);
+    const listing = await resolve(wanted, this.signal, this.#from, this.room);
     const side = await Promise.all(listing.side.map((file) => this.#side(file)));
-    for (const { name, bytes } of side) if (bytes) this.heads.sideFile(name, bytes);
+    for (const { name, bytes } of side) if (bytes) this.#feed((heads) => heads.sideFile(name, bytes));
     const weights = listing.weights(this.heads.wanted());
     this.#lengths = [...side.map(({ length }) => length), ...weights.map(({ size }) => size)];
     for (const [place, file] of weights.entries()) {
-      const opened = await ask(file, this.signal);
-      this.#lengths[side.length + place] = this.#toFetch(opened, opened.length);
+      const { opened, have } = await this.#ask(file);
+      this.#lengths[side.length + place] = this.#toFetch(opened, opened.length, have);
       await this.#head(opened);
     }
+  }
+
+  /** Heads of the same files, as a survey uses them up. */
+  again(): EngineHeads {
+    letGo(this.heads);
+    this.heads = this.engine.heads();
+    for (const feed of this.#fed) feed(this.heads);
+    return this.heads;
+  }
+
+  #feed<T>(feed: (heads: EngineHeads) => T): T {
+    this.#fed.push(feed);
+    return feed(this.heads);
   }
 
   /** A file beside the weights; without bytes, where these don't matter or it is absent and need not be there. */
   async #side(file: SideFile): Promise<{ name: string; length: number | undefined; bytes?: Uint8Array }> {
     const { name } = file;
     try {
-      const opened = await ask(file, this.signal);
+      const { opened, have } = await this.#ask(file);
       if (TELLING.includes(name)) {
         const bytes = await readWhole(opened, this.signal);
-        return { name, length: this.#toFetch(opened, bytes.byteLength), bytes };
+        return { name, length: this.#toFetch(opened, bytes.byteLength, have), bytes };
       }
       opened.body.cancel().catch(() => undefined);
-      return { name, length: this.#toFetch(opened, opened.length) };
+      return { name, length: this.#toFetch(opened, opened.length, have) };
     } catch (error) {
-      const absent = error instanceof OrielError && (error.code === "not-found" || error.code === "not-a-model");
-      if (absent && !file.needed) return { name, length: 0 };
+      if (!file.needed && (await this.#from.isAbsent(file, error))) return { name, length: 0 };
       throw error;
     }
   }
 
+  /** A file from storage, where it is whole there, or from its server, with how much of it is stored. */
+  async #ask(file: NamedPlace): Promise<{ opened: Opened; have: number }> {
+    const { name } = file;
+    const { have = 0, whole } = (await this.#from.find(file)) ?? {};
+    this.stored += have;
+    if (!whole) return { opened: await ask(file, this.signal), have };
+    return { opened: { name, length: whole.size, exact: true, source: "cache", body: whole.stream() }, have };
+  }
+
   /** A weight file, until its head is whole; then its stream is cancelled. */
   async #head(opened: Opened): Promise<void> {
-    this.heads.begin(opened.name, opened.exact ? opened.length : undefined);
+    this.#feed((heads) => heads.begin(opened.name, opened.exact ? opened.length : undefined));
     let first = true;
     for await (const chunk of chunks(opened, this.signal)) {
       if (first) sniff(opened.name, chunk);
       first = false;
       for (let at = 0; at < chunk.byteLength; at += PIECE_BYTES) {
-        if (this.heads.push(chunk.subarray(at, at + PIECE_BYTES))) return;
+        const piece = chunk.subarray(at, at + PIECE_BYTES);
+        if (this.#feed((heads) => heads.push(piece))) return;
       }
     }
     this.heads.end();
   }
 
   /** What is here already is not to be fetched. */
-  #toFetch({ source }: Opened, length: number | undefined): number | undefined {
-    if (source === "file") return 0;
+  #toFetch({ source }: Opened, length: number | undefined, have: number): number | undefined {
+    if (source !== "network") return 0;
     this.local = false;
-    return length;
+    return length === undefined ? undefined : Math.max(0, length - have);
   }
 }

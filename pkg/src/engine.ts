@@ -16,6 +16,8 @@ export interface EngineOptions {
   instructions: "auto" | Instructions;
   threads?: number;
   context?: number;
+  /** Whether files from the network are kept. */
+  storage?: "auto" | "none";
   /** Names of kinds, shapes and ways are the core's to check. */
   tuning: "auto" | "start" | Tuning;
 }

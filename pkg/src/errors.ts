@@ -32,6 +32,8 @@ export type OrielErrorCode =
   | "device-lost"
   /** The device has not enough memory for the model. */
   | "out-of-memory"
+  /** The browser has not enough room to store the model; the message says how much is missing. */
+  | "quota"
   /** The caller's AbortSignal. */
   | "aborted"
   /** The model was disposed of. */

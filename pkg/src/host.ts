@@ -89,8 +89,10 @@ export class Host {
     const engine = (this.#engine = await this.#startEngine());
     const report = (progress: Extract<Reply, { kind: "progress" }>["progress"]) =>
       this.#post({ kind: "progress", id, progress });
-    this.#model = await loadModel(engine, wanted, options, report, signal);
-    const info = this.#model.info();
+    const notices: string[] = [];
+    this.#model = await loadModel(engine, wanted, options, report, signal, notices);
+    const own = this.#model.info();
+    const info = { ...own, notice: [own.notice, ...notices].filter(Boolean).join("; ") || null };
     if (info.tuned && info.tuning) await engine.keep(info.tuning);
     const { device = "webgpu", reason: deviceReason = "" } = engine.choice() ?? {};
     const [wasmBytes, processorBytes] = [engine.memoryBytes(), engine.processorBytes()];

@@ -3,6 +3,8 @@
 export { load } from "./load.js";
 export { check } from "./check.js";
 export type { Fit } from "./checking.js";
+export { storage } from "./storage.js";
+export type { StorageUsage, StoredFile } from "./storage.js";
 export { OrielError } from "./errors.js";
 export type { OrielErrorCode } from "./errors.js";
 export type {

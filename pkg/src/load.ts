@@ -6,7 +6,7 @@ import type { EngineOptions } from "./engine.js";
 import { OrielError, throwIfAborted, toOrielError } from "./errors.js";
 import * as own from "./files.js";
 import { Model } from "./model.js";
-import { loadOptions, type LoadOptions } from "./options.js";
+import { loadOptions, tokenOf, type LoadOptions } from "./options.js";
 import { wanted, type Source } from "./source.js";
 
 export const HUB = "https://huggingface.co";
@@ -21,7 +21,8 @@ export const HUB = "https://huggingface.co";
  * @throws OrielError; an aborted or failed load leaves nothing on the device.
  */
 export async function load(source: Source, options?: LoadOptions): Promise<Model> {
-  const { signal, onProgress, onEvent, hub = HUB, revision = "main", ...rest } = loadOptions(options);
+  const checked = loadOptions(options);
+  const { signal, onProgress, onEvent, hub = HUB, revision = "main", token, storage = "auto", ...rest } = checked;
   throwIfAborted(signal);
   const { device = "auto", precision = "auto", cache = "auto", tuning = "auto" } = rest;
   const { activations = "auto", instructions = "auto", threads, context } = rest;
@@ -30,7 +31,7 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
     throw new OrielError("option", `load: ${what} are the processor's; the device that is asked for is webgpu`);
   }
   const engineOptions: EngineOptions = {
-    ...{ device, precision, cache, tuning, activations, instructions },
+    ...{ device, precision, cache, tuning, activations, instructions, storage },
     ...(threads === undefined ? {} : { threads }),
     ...(context === undefined ? {} : { context }),
   };
@@ -38,6 +39,7 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
     base: globalThis.document?.baseURI ?? location.href,
     hub: String(hub),
     revision,
+    token: await tokenOf(token),
   });
   if (device === "webgpu" && !("gpu" in navigator)) throw new OrielError("no-webgpu", missing(undefined));
   throwIfAborted(signal);

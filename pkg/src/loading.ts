@@ -1,12 +1,18 @@
 // Files, one after another -> the core, in small pieces: the whole file never stands in memory.
 
-import { ask, chunks, readWhole, sniff, type Opened } from "./bytes.js";
+import { chunks, sniff, type Opened } from "./bytes.js";
 import { whatWouldFit } from "./checking.js";
 import type { Engine, EngineLoading, EngineModel, EngineOptions } from "./engine.js";
-import { OrielError, aborted, toOrielError } from "./errors.js";
+import { aborted, toOrielError, type OrielErrorCode } from "./errors.js";
 import type { Progress } from "./options.js";
-import { resolve, type SideFile } from "./resolve.js";
+import { Files, roomOf } from "./supply.js";
+import { resolve } from "./resolve.js";
 import type { NamedPlace, Wanted } from "./source.js";
+
+/** What a stored file must not have led to: it is fetched anew the next time. */
+const NO_MODEL: ReadonlySet<OrielErrorCode> = new Set([
+  ...(["not-a-model", "file-damaged", "truncated", "model-mismatch", "unsupported", "tokenizer"] as const),
+]);
 
 /** The most that is handed to the core at once. */
 const PIECE_BYTES = 2 ** 20;
@@ -25,18 +31,28 @@ export async function loadModel(
   options: EngineOptions,
   report: (progress: Progress) => void,
   signal: AbortSignal,
+  notices: string[] = [],
 ): Promise<EngineModel> {
-  const listing = await resolve(wanted, signal);
-  const loading = await engine.open(options);
+  const { storage, ...own } = options;
+  const files = new Files(storage === "auto", (notice, mended) => {
+    notices.push(notice);
+    if (mended) report({ phase: "verify", loaded: mended.at, total: mended.total, source: "network", rate: 0 });
+  });
+  const listing = await resolve(wanted, signal, files, roomOf(engine, options.device));
+  const loading = await engine.open(own);
   let model: EngineModel;
   let held = 0;
   try {
-    await Promise.all(listing.side.map((file) => readSide(file, signal))).then((files) => {
-      for (const { name, bytes } of files) if (bytes) loading.sideFile(name, bytes);
-    });
+    const side = await Promise.all(listing.side.map((file) => files.side(file, signal)));
+    for (const { name, bytes } of side) if (bytes) loading.sideFile(name, bytes);
     const weights = listing.weights(loading.wanted());
     const tally = new Tally(weights, report);
-    for (const file of weights) await stream(loading, await ask(file, signal), tally, signal);
+    for (const file of weights) {
+      await files.ask(file, signal).then((opened) => stream(loading, opened, tally, signal)).catch(async (error) => {
+        if (NO_MODEL.has(toOrielError(error).code)) await files.forget([file]);
+        throw error;
+      });
+    }
     tally.tell({ phase: "compile", loaded: 0, total: 1 });
     if (signal.aborted) throw aborted(signal);
     held = loading.heldBytes();
@@ -47,6 +63,7 @@ export async function loadModel(
     const error = toOrielError(thrown);
     if (error.code === "out-of-memory" && held === 0) held = heldBytes(loading);
     letGo(loading);
+    if (NO_MODEL.has(error.code)) await files.forget(listing.side);
     if (error.code !== "out-of-memory" || held === 0 || signal.aborted) throw error;
     throw await whatWouldFit(engine, wanted, options, error, held, signal);
   }
@@ -69,16 +86,6 @@ export function letGo(held: { free(): void }): void {
     held.free();
   } catch {
     // The error that led here says more, and the worker's end will free the rest.
-  }
-}
-
-async function readSide(file: SideFile, signal: AbortSignal): Promise<{ name: string; bytes?: Uint8Array }> {
-  try {
-    return { name: file.name, bytes: await readWhole(await ask(file, signal), signal) };
-  } catch (error) {
-    const absent = error instanceof OrielError && (error.code === "not-found" || error.code === "not-a-model");
-    if (absent && !file.needed) return { name: file.name };
-    throw error;
   }
 }
 
@@ -113,6 +120,7 @@ class Tally {
   #lengths: (number | undefined)[];
   #opened = 0;
   #told = 0;
+  readonly #began = performance.now();
 
   constructor(
     weights: readonly NamedPlace[],
@@ -152,7 +160,8 @@ class Tally {
     this.tell({ phase: "upload", loaded: this.fetched, total: this.total });
   }
 
-  tell(progress: Omit<Progress, "source">): void {
-    this.report({ ...progress, source: this.#source });
+  tell(progress: Omit<Progress, "source" | "rate">): void {
+    const rate = Math.round(this.fetched / Math.max(0.001, (performance.now() - this.#began) / 1000));
+    this.report({ ...progress, source: this.#source, rate });
   }
 }

@@ -35,16 +35,26 @@ export interface LoadOptions {
    * browser keep that; `start` takes what adapters of this kind begin with; an object, what `model.tuning` was elsewhere.
    */
   tuning?: "auto" | "start" | Tuning | undefined;
+  /**
+   * `auto` keeps files from the network in the browser's file system: a download is resumed where it stood, and checked
+   * when it is read again. `none` leaves storage alone.
+   */
+  storage?: "auto" | "none" | undefined;
   /** The address that answers `hf:` names; default `https://huggingface.co`. */
   hub?: string | URL | undefined;
   /** The branch, tag or commit of an `hf:` name; default `main`. */
   revision?: string | undefined;
+  /**
+   * What opens a private repository of an `hf:` name, or a function that brings it. Sent to the hub's own host only, not to
+   * where it redirects; not stored.
+   */
+  token?: string | (() => string | Promise<string>) | undefined;
 }
 
 /** How a model would be loaded, for `check`. */
 export type CheckOptions = Pick<
   LoadOptions,
-  "signal" | "device" | "context" | "precision" | "cache" | "hub" | "revision"
+  "signal" | "device" | "context" | "precision" | "cache" | "hub" | "revision" | "token"
 >;
 
 /** How far a load has come. Bytes are fetched and uploaded in turns, so both phases are reported in turns. */
@@ -55,8 +65,10 @@ export interface Progress {
   loaded: number;
   /** Bytes in all, once they are known. */
   total: number | null;
-  /** Where the bytes come from. */
-  source: "network" | "file";
+  /** Where the bytes come from; `cache` is what an earlier load stored. */
+  source: "network" | "cache" | "file";
+  /** Bytes in a second since the load began. */
+  rate: number;
 }
 
 /** How tokens are chosen and when they end. */
@@ -167,12 +179,14 @@ const LOAD: Rules<LoadOptions> = {
   precision: oneOf("auto", "f32", "f16", "q8", "q4"),
   cache: oneOf("auto", "f32", "f16", "q8"),
   tuning,
+  storage: oneOf("auto", "none"),
   hub: address,
   revision: text,
+  token: (value) => (typeof value === "function" ? undefined : text(value) && "expected a text or a function"),
 };
 
 const CHECK: Rules<CheckOptions> = (
-  ({ onProgress, onEvent, threads, activations, instructions, tuning, ...rules }) => rules
+  ({ onProgress, onEvent, threads, activations, instructions, tuning, storage, ...rules }) => rules
 )(LOAD);
 
 const SAMPLING: Rules<SamplingOptions> = {
@@ -202,6 +216,13 @@ export function loadOptions(given: LoadOptions | undefined): LoadOptions {
 /** The options of `check`, checked. */
 export function checkOptions(given: CheckOptions | undefined): CheckOptions {
   return checked("check", given, CHECK);
+}
+
+/** The token itself. @throws OrielError `option` for one that no header can carry, without showing it. */
+export async function tokenOf(given: LoadOptions["token"]): Promise<string | undefined> {
+  const token: unknown = typeof given === "function" ? await given() : given;
+  if (token === undefined || (typeof token === "string" && /^[\x21-\x7e]+$/.test(token))) return token;
+  throw new OrielError("option", "token: expected one word of ASCII characters");
 }
 
 /** The options of `generate` and `send`, checked. */
@@ -273,7 +294,8 @@ export function checked<T extends object>(call: string, given: T | undefined, ru
     }
     if (value === undefined) continue;
     const fault = rules[name as keyof T](value);
-    if (fault !== undefined) throw new OrielError("option", `${call}: ${name} is ${show(value)}; ${fault}`);
+    const shown = name === "token" ? "of another kind" : show(value);
+    if (fault !== undefined) throw new OrielError("option", `${call}: ${name} is ${shown}; ${fault}`);
     kept[name] = value;
   }
   return kept as T;

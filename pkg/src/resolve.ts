@@ -1,13 +1,9 @@
 // What is wanted -> the files of the model: those beside the weights, and the weights. Asks a hub what it has.
 
 import { OrielError } from "./errors.js";
-import { ask, readWhole } from "./bytes.js";
+import type { Files, SideFile } from "./supply.js";
+import { bestGguf, holds, hubPlace, list, type HubFile, type Room } from "./hub.js";
 import { INDEX, SIDE_FILES, lastName, type NamedPlace, type Wanted } from "./source.js";
-
-/** A file that need not be there. */
-export interface SideFile extends NamedPlace {
-  needed: boolean;
-}
 
 /** The files of a model. */
 export interface Listing {
@@ -20,7 +16,7 @@ export interface Listing {
  * Finds out what belongs to the model.
  * @throws OrielError `not-found`, `network`, or `unsupported` for a repository with nothing that Oriel reads.
  */
-export async function resolve(wanted: Wanted, signal: AbortSignal): Promise<Listing> {
+export async function resolve(wanted: Wanted, signal: AbortSignal, files: Files, room: Room): Promise<Listing> {
   switch (wanted.kind) {
     case "files": {
       const side = wanted.side.map((file) => ({ ...file, needed: true }));
@@ -29,7 +25,7 @@ export async function resolve(wanted: Wanted, signal: AbortSignal): Promise<List
     case "folder":
       return folder(wanted.base, wanted.weights);
     case "hub":
-      return hub(wanted, signal);
+      return hub(wanted, signal, files, room);
   }
 }
 
@@ -51,40 +47,31 @@ function folder(base: string, weights?: string): Listing {
   return { side: [...side, { ...at(INDEX), needed: false }], weights: (names) => names.map(at) };
 }
 
-/** A file of a repository's listing. */
-interface HubFile {
-  path: string;
-  size: number;
-}
+type Hub = Extract<Wanted, { kind: "hub" }>;
 
-async function hub(wanted: Extract<Wanted, { kind: "hub" }>, signal: AbortSignal): Promise<Listing> {
+async function hub(wanted: Hub, signal: AbortSignal, from: Files, room: Room): Promise<Listing> {
   const { path } = wanted;
-  const address = (file: string) => {
-    const escaped = file.split("/").map(encodeURIComponent).join("/");
-    return `${wanted.hub}/${wanted.repository}/resolve/${encodeURIComponent(wanted.revision)}/${escaped}`;
+  const at = ({ path, ...rest }: HubFile): NamedPlace => {
+    return { ...rest, name: path.slice(path.lastIndexOf("/") + 1), place: hubPlace(wanted, path) };
   };
-  const at = ({ path, size }: HubFile): NamedPlace => ({
-    name: path.slice(path.lastIndexOf("/") + 1),
-    place: { url: address(path) },
-    size,
-  });
-  // A GGUF file has everything in it: no need to know what stands beside it.
-  if (path !== undefined && /\.gguf$/i.test(path)) {
-    return {
-      side: [],
-      weights: () => [{ name: path.slice(path.lastIndexOf("/") + 1), place: { url: address(path) } }],
-    };
-  }
   const below = path?.includes("/") ? path.slice(0, path.lastIndexOf("/") + 1) : "";
-  const files = await list(wanted, below, signal);
-  if (path === undefined) {
-    const gguf = bestGguf(wanted.repository, files);
-    if (gguf) return { side: [], weights: () => [at(gguf)] };
-  }
+  const files = await list(wanted, below, signal, from);
   const find = (name: string) => files.find((file) => file.path === below + name);
   const missing = (name: string): never => {
     throw new OrielError("not-found", `${wanted.repository} has no ${below}${name}; ${holds(files)}`);
   };
+  // A GGUF file has everything in it: no need to know what stands beside it.
+  if (path !== undefined && /\.gguf$/i.test(path)) {
+    const file = find(path.slice(below.length)) ?? missing(path.slice(below.length));
+    return { side: [], weights: () => [at(file)] };
+  }
+  if (path === undefined) {
+    const gguf = await bestGguf(wanted, files, room);
+    if (gguf) {
+      if (gguf.why) from.say(gguf.why);
+      return { side: [], weights: () => [at(gguf.file)] };
+    }
+  }
   const side = [...Object.entries(SIDE_FILES), [INDEX, false] as const].flatMap(([name, needed]) => {
     const file = find(name);
     if (!file && needed) return missing(name);
@@ -97,53 +84,4 @@ async function hub(wanted: Extract<Wanted, { kind: "hub" }>, signal: AbortSignal
     return names.map((name) => at(find(name) ?? missing(name)));
   };
   return { side, weights };
-}
-
-/** The files of a repository's folder. */
-async function list(wanted: Extract<Wanted, { kind: "hub" }>, below: string, signal: AbortSignal): Promise<HubFile[]> {
-  const { hub, repository, revision } = wanted;
-  const inside = below === "" ? "" : `/${below.split("/").filter(Boolean).map(encodeURIComponent).join("/")}`;
-  const url = `${hub}/api/models/${repository}/tree/${encodeURIComponent(revision)}${inside}`;
-  const opened = await ask({ name: `the list of ${repository}`, place: { url } }, signal).catch((error: unknown) => {
-    if (!(error instanceof OrielError) || error.code !== "not-found") throw error;
-    const where = revision === "main" ? hub : `${hub} at revision ${revision}`;
-    throw new OrielError("not-found", `${repository} is not on ${where}, or it is private`);
-  });
-  const text = new TextDecoder().decode(await readWhole(opened, signal));
-  try {
-    const entries = JSON.parse(text) as { type: string; path: string; size: number }[];
-    return entries.filter((entry) => entry.type === "file").map(({ path, size }) => ({ path, size }));
-  } catch (cause) {
-    throw new OrielError("network", `${hub} answered with something else than a list of files`, { cause });
-  }
-}
-
-/** Quantisations from the most useful on; the ones that are missing here Oriel does not read. */
-const GGUF_ORDER = [
-  ...["Q4_K_M", "Q4_K_S", "Q4_K", "Q4_1", "Q4_0", "Q5_K_M", "Q5_K_S", "Q5_K", "Q6_K", "Q8_0"],
-  ...["F16", "FP16", "BF16", "F32", "FP32"],
-];
-
-/** The GGUF file of a repository that a visitor is best served by; undefined if there is none at all. */
-function bestGguf(repository: string, files: readonly HubFile[]): HubFile | undefined {
-  const gguf = files.filter(({ path }) => /\.gguf$/i.test(path) && !/mmproj/i.test(path));
-  if (gguf.length === 0) return undefined;
-  const whole = gguf.filter(({ path }) => !/-\d{5}-of-\d{5}\.gguf$/i.test(path));
-  const rank = ({ path }: HubFile) => {
-    const words = path.toUpperCase().split(/[.\-/]/);
-    return GGUF_ORDER.findIndex((name) => words.includes(name));
-  };
-  const known = whole.filter((file) => rank(file) >= 0).sort((a, b) => rank(a) - rank(b));
-  const best = known[0] ?? (whole.length === 1 ? whole[0] : undefined);
-  if (best) return best;
-  throw new OrielError(
-    "unsupported",
-    `${repository} has no GGUF file of a kind that is supported (${GGUF_ORDER.join(", ")}, in one file); ${holds(gguf)}`,
-  );
-}
-
-function holds(files: readonly HubFile[]): string {
-  const names = files.slice(0, 12).map(({ path }) => path);
-  const more = files.length > names.length ? ` and ${files.length - names.length} more` : "";
-  return `it holds: ${names.join(", ") || "nothing"}${more}`;
 }

@@ -26,15 +26,22 @@ export interface ModelParts {
 /**
  * Where a model is:
  * - an address of a `.gguf` or `.safetensors` file, or of a folder (ending with `/`) with a safetensors checkpoint;
- * - `hf:owner/name` or `hf:owner/name/file.gguf` on the Hugging Face Hub;
+ * - `hf:owner/name`, `hf:owner/name:Q4_K_M` or `hf:owner/name/file.gguf` on the Hugging Face Hub; without a file or
+ *   quantisation the one that fits the device best;
  * - a file from an `<input>` or a drop, a Blob, an ArrayBuffer; several files of one checkpoint as an array;
  * - a handle of the File System Access API, of a file or a folder;
  * - the parts of a checkpoint, one by one.
  */
 export type Source = string | URL | Blob | ArrayBuffer | readonly File[] | FileSystemHandle | ModelParts;
 
+/** An address, and what proves to its host that it may be read. */
+export interface WebPlace {
+  url: string;
+  token?: string;
+}
+
 /** Where bytes are. Survives the way to the worker. */
-export type Place = { url: string } | { blob: Blob };
+export type Place = WebPlace | { blob: Blob };
 
 /** A file by the name that the core knows it by. */
 export interface NamedPlace {
@@ -42,6 +49,10 @@ export interface NamedPlace {
   place: Place;
   /** Bytes, if a listing said so. */
   size?: number;
+  /** What a listing names its content by. */
+  oid?: string;
+  /** SHA-256 in hexadecimal, if a listing said so. */
+  sha256?: string;
 }
 
 /** What is to be loaded. Survives the way to the worker, which finds out the rest. */
@@ -51,7 +62,7 @@ export type Wanted =
   /** A folder on a server that can't be listed: its files have the usual names. */
   | { kind: "folder"; base: string; weights?: string }
   /** A repository on a hub. */
-  | { kind: "hub"; hub: string; repository: string; revision: string; path?: string };
+  | { kind: "hub"; hub: string; repository: string; revision: string; path?: string; quant?: string; token?: string };
 
 /** Files beside the weights of a safetensors checkpoint, and whether it can't be read without them. */
 export const SIDE_FILES: Readonly<Record<string, boolean>> = {
@@ -79,6 +90,8 @@ export interface Surroundings {
   base: string;
   hub: string;
   revision: string;
+  /** For the hub, and for no other host. */
+  token?: string | undefined;
 }
 
 /**
@@ -87,6 +100,7 @@ export interface Surroundings {
  */
 export async function wanted(source: Source, around: Surroundings): Promise<Wanted> {
   if (typeof source === "string" && source.startsWith("hf:")) return hubName(source, around);
+  if (around.token !== undefined) throw new OrielError("option", "token is for hf: names, and the source is none");
   if (typeof source === "string" || source instanceof URL) return address(absolute(source, around));
   if (source instanceof Blob || source instanceof ArrayBuffer) {
     return { kind: "files", side: [], weights: [named("model", source, around)] };
@@ -97,29 +111,50 @@ export async function wanted(source: Source, around: Surroundings): Promise<Want
   throw new OrielError("option", "the source is not one that load understands: address, hf: name, File, Blob, bytes");
 }
 
-/** `hf:owner/name[/path]` */
-function hubName(source: string, { hub, revision }: Surroundings): Wanted {
-  const [owner, name, ...path] = source.slice("hf:".length).split("/");
+/** `hf:owner/name[/path]` or `hf:owner/name:quantisation` */
+function hubName(source: string, { hub, revision, token }: Surroundings): Wanted {
+  const [owner, name = "", ...path] = source.slice("hf:".length).split("/");
+  const [repository = "", quant, ...more] = name.split(":");
   const usual = /^(?!\.+$)[\w.-]+$/;
-  if (!owner || !name || !usual.test(owner) || !usual.test(name) || path.includes("..")) {
-    throw new OrielError("option", `${source} is not a name on the hub; expected hf:owner/name or hf:owner/name/file`);
+  const faulty = !owner || !usual.test(owner) || !usual.test(repository) || path.includes("..");
+  if (faulty || more.length > 0 || (quant !== undefined && (!usual.test(quant) || path.length > 0))) {
+    const expected = "hf:owner/name, hf:owner/name:quantisation or hf:owner/name/file";
+    throw new OrielError("option", `${source} is not a name on the hub; expected ${expected}`);
   }
-  const found = { kind: "hub", hub: hub.replace(/\/+$/, ""), repository: `${owner}/${name}`, revision } as const;
+  const secret = token === undefined ? {} : { token };
+  const where = { hub: hub.replace(/\/+$/, ""), repository: `${owner}/${repository}`, revision, ...secret };
+  const found = { kind: "hub", ...where } as const;
+  if (quant !== undefined) return { ...found, quant };
   const rest = path.join("/");
   if (rest === "") return found;
   if (!/\.(gguf|safetensors)$/i.test(rest)) {
     throw new OrielError("option", `${source}: expected a .gguf or .safetensors file, found ${rest}`);
   }
+  refuseSplit(rest);
   return { ...found, path: rest };
+}
+
+/** One of several files that are one GGUF together. */
+export const SPLIT_GGUF = /-\d{5}-of-\d{5}\.gguf$/i;
+
+function refuseSplit(name: string): void {
+  if (!SPLIT_GGUF.test(name)) return;
+  const advice = "take a repository's whole file, or join the parts by llama.cpp's gguf-split --merge";
+  throw new OrielError("unsupported", `${name} is a part of a GGUF that is split in several files; ${advice}`);
 }
 
 /** A file or folder on a server; what has an unknown ending is taken for a single file, and its bytes will tell. */
 function address(url: string): Wanted {
   const file = lastName(url);
+  // What a page has made an address for (blob:, data:) stands alone.
+  if (!/^(https?|file):/i.test(url)) {
+    return { kind: "files", side: [], weights: [{ name: file || "model", place: { url } }] };
+  }
   const base = new URL(".", url).href;
   const shard = /-\d{5}-of-\d{5}\.safetensors$/i.test(file);
   if (file === "" || file === INDEX || file === "config.json" || shard) return { kind: "folder", base };
   if (/\.safetensors$/i.test(file)) return { kind: "folder", base, weights: url };
+  refuseSplit(file);
   return { kind: "files", side: [], weights: [{ name: file, place: { url } }] };
 }
 
@@ -127,6 +162,7 @@ function address(url: string): Wanted {
 function chosenFiles(files: readonly File[]): Wanted {
   const place = (file: File): NamedPlace => ({ name: file.name, place: { blob: file }, size: file.size });
   const gguf = files.filter((file) => /\.gguf$/i.test(file.name));
+  if (gguf[0]) refuseSplit(gguf[0].name);
   if (gguf.length > 1) {
     throw new OrielError(
       "option",
@@ -189,10 +225,23 @@ function named(name: string, part: Part, around: Surroundings): NamedPlace {
   return { name: lastName(url) || name, place: { url } };
 }
 
+/** An address as messages and records show it: without query and credentials, which may be secrets. */
+export function shown(url: string): string {
+  if (!/^https?:/i.test(url)) return url.slice(0, 80);
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
+}
+
 /** The file's name in an address. */
 export function lastName(url: string): string {
   const { pathname } = new URL(url);
-  return decodeURIComponent(pathname.slice(pathname.lastIndexOf("/") + 1));
+  const name = pathname.slice(pathname.lastIndexOf("/") + 1);
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    // A percent sign that escapes nothing stands for itself.
+    return name;
+  }
 }
 
 function absolute(part: string | URL, { base }: Surroundings): string {

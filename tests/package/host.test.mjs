@@ -151,7 +151,7 @@ test("a file goes in small pieces, settled now and then, with progress in order"
   const { engine, client, load } = join();
   const progress = [];
   const info = await load({ onProgress: (report) => progress.push(report) }, new Blob([new Uint8Array(70 * MIB)]));
-  const place = { device: "webgpu", deviceReason: "there is one" };
+  const place = { device: "webgpu", deviceReason: "there is one", notice: null };
   assert.deepEqual(info, { adapter: { name: "card", kind: "other" }, ...place, wasmBytes: 7, processorBytes: 0 });
   assert.equal(engine.pushed, 70 * MIB);
   assert.ok(engine.log.filter((what) => what === "settle").length >= 3);

@@ -4,22 +4,31 @@ import assert from "node:assert/strict";
 import test, { afterEach } from "node:test";
 import { sources, thrown } from "./sources.mjs";
 
-const { wanted, resolve } = await sources(["source", "resolve"]);
+const { wanted, resolve: resolveFrom, Files } = await sources(["source", "resolve", "supply"]);
 
 const around = { base: "https://site.test/app/", hub: "https://hub.test/", revision: "main" };
 const never = new AbortController().signal;
+const SHA = "ab".repeat(32);
+/** What was said of a choice among files. */
+const said = [];
+/** With so much room on the device. */
+const resolve = (found, signal, bytes = 2e9) => {
+  const room = async () => ({ device: "webgpu", bytes });
+  return resolveFrom(found, signal, new Files(false, (notice) => said.push(notice)), room);
+};
 const urls = (files) => files.map(({ name, place }) => `${name} ${place.url}`);
 
 const realFetch = globalThis.fetch;
 afterEach(() => (globalThis.fetch = realFetch));
 
-/** A hub with one repository of these files. */
-function hubWith(files) {
+/** A hub with one repository of these files, of ten bytes where no others are given. */
+function hubWith(files, sizes = {}) {
   const asked = [];
   globalThis.fetch = async (url) => {
     asked.push(url);
     if (!url.startsWith("https://hub.test/api/models/owner/name/tree/")) return new Response("", { status: 401 });
-    return Response.json(files.map((path) => ({ type: "file", path, size: 10 })));
+    const entry = (path, size) => ({ type: "file", path, size, oid: "git", lfs: { oid: SHA, size } });
+    return Response.json(files.map((path) => entry(path, sizes[path] ?? 10)));
   };
   return asked;
 }
@@ -98,30 +107,59 @@ test("what means nothing is refused", async () => {
   }
 });
 
-test("a GGUF named on the hub is fetched without asking for a list", async () => {
-  const asked = hubWith([]);
+test("a GGUF named on the hub has its size and sum from the list", async () => {
+  const asked = hubWith(["q/m.gguf"]);
   const { side, weights } = await resolve(await wanted("hf:owner/name/q/m.gguf", around), never);
-  assert.deepEqual([side, asked], [[], []]);
-  assert.deepEqual(urls(weights([])), ["m.gguf https://hub.test/owner/name/resolve/main/q/m.gguf"]);
+  assert.deepEqual([side, asked], [[], ["https://hub.test/api/models/owner/name/tree/main/q"]]);
+  const place = { url: "https://hub.test/owner/name/resolve/main/q/m.gguf" };
+  assert.deepEqual(weights([]), [{ name: "m.gguf", place, size: 10, oid: SHA, sha256: SHA }]);
+  const absent = await thrown(wanted("hf:owner/name/q/n.gguf", around).then((found) => resolve(found, never)));
+  assert.match(absent.message, /has no q\/n\.gguf; it holds: q\/m\.gguf/);
 });
 
-test("a repository of GGUF files gives the best that is supported", async () => {
-  const asked = hubWith([
-    "README.md",
-    "m-IQ2_XS.gguf",
-    "m-Q8_0.gguf",
-    "m.Q4_K_M.gguf",
-    "mmproj-F16.gguf",
-    "m-f16.gguf",
-  ]);
-  const { weights } = await resolve(await wanted("hf:owner/name", { ...around, revision: "v1/x" }), never);
-  assert.deepEqual(asked, ["https://hub.test/api/models/owner/name/tree/v1%2Fx"]);
-  assert.deepEqual(urls(weights([])), ["m.Q4_K_M.gguf https://hub.test/owner/name/resolve/v1%2Fx/m.Q4_K_M.gguf"]);
+const USUAL = ["README.md", "m-Q8_0.gguf", "m.Q4_K_M.gguf", "m-f16.gguf", "m-q4_0.gguf"];
+const QUANTISED = [...USUAL, "m-IQ2_XS.gguf", "mmproj-F16.gguf"];
+const SIZES = { "m-Q8_0.gguf": 1000, "m.Q4_K_M.gguf": 600, "m-f16.gguf": 2000, "m-q4_0.gguf": 550 };
 
+test("of a repository's GGUF files the one that fits the device best, and it is said", async () => {
+  const asked = hubWith(QUANTISED, SIZES);
+  const found = await wanted("hf:owner/name", { ...around, revision: "v1/x" });
+  const best = async (bytes) => (await resolve(found, never, bytes)).weights([])[0];
+  const { place } = await best(5000);
+  assert.deepEqual(asked, ["https://hub.test/api/models/owner/name/tree/v1%2Fx"]);
+  assert.equal(place.url, "https://hub.test/owner/name/resolve/v1%2Fx/m.Q4_K_M.gguf");
+  assert.equal(said.at(-1), "of 4 quantisations of owner/name Q4_K_M fits the GPU best: m.Q4_K_M.gguf");
+  // Little room, hardly any, and plenty for a small model.
+  const names = await Promise.all([650, 10, 20_000].map(async (bytes) => (await best(bytes)).name));
+  assert.deepEqual(names, ["m-q4_0.gguf", "m-q4_0.gguf", "m-Q8_0.gguf"]);
+});
+
+test("a quantisation by its name; what is split or not there is refused", async () => {
+  hubWith([...QUANTISED, "m-Q6_K-00001-of-00002.gguf", "m-Q6_K-00002-of-00002.gguf"], SIZES);
+  const by = async (name) => resolve(await wanted(`hf:owner/name:${name}`, around), never);
+  assert.equal((await by("Q4_K_M")).weights([])[0].name, "m.Q4_K_M.gguf");
+  assert.equal((await by("q8_0")).weights([])[0].name, "m-Q8_0.gguf");
+  const absent = await thrown(by("Q4_K"));
+  assert.deepEqual([absent.code, /has no GGUF file of the kind Q4_K; it holds: /.test(absent.message)], ["not-found", true]);
+  const split = await thrown(by("Q6_K"));
+  assert.deepEqual([split.code, /has Q6_K only split in several files/.test(split.message)], ["unsupported", true]);
+  const part = "m-00001-of-00002.gguf";
+  for (const source of [`hf:owner/name/${part}`, `/${part}`, [new File(["x"], part)]]) {
+    const refused = await thrown(wanted(source, around));
+    assert.deepEqual([refused.code, /is a part of a GGUF that is split/.test(refused.message)], ["unsupported", true]);
+  }
   hubWith(["m-IQ2_XS.gguf", "m-IQ1_S.gguf", "m-Q4_K_M-00001-of-00002.gguf", "m-Q4_K_M-00002-of-00002.gguf"]);
   const error = await thrown(wanted("hf:owner/name", around).then((found) => resolve(found, never)));
   assert.equal(error.code, "unsupported");
   assert.match(error.message, /it holds: m-IQ2_XS\.gguf/);
+});
+
+test("a token goes with the hub's places only; without an hf: name it is refused", async () => {
+  hubWith(["m.gguf"]);
+  const found = await wanted("hf:owner/name/m.gguf", { ...around, token: "secret" });
+  const [{ place }] = (await resolve(found, never)).weights([]);
+  assert.deepEqual(place, { url: "https://hub.test/owner/name/resolve/main/m.gguf", token: "secret" });
+  assert.equal((await thrown(wanted("/m.gguf", { ...around, token: "secret" }))).code, "option");
 });
 
 test("a repository with a checkpoint gives its files, those that are there", async () => {
@@ -153,7 +191,8 @@ test("a repository that is not there, or has nothing to read, is named", async (
   hubWith([]);
   const absent = await thrown(wanted("hf:owner/other", around).then((found) => resolve(found, never)));
   assert.equal(absent.code, "not-found");
-  assert.equal(absent.message, "owner/other is not on https://hub.test, or it is private");
+  const advice = "the option token opens a private one";
+  assert.equal(absent.message, `owner/other is not on https://hub.test, or it is private; ${advice}`);
   hubWith(["pytorch_model.bin"]);
   const useless = await thrown(wanted("hf:owner/name", around).then((found) => resolve(found, never)));
   assert.match(useless.message, /has no config\.json; it holds: pytorch_model\.bin/);

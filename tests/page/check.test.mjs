@@ -35,8 +35,14 @@ test("a model on a server: the sizes that the command names, on either device, w
   ]);
   const { size } = statSync(modelFile());
   const said = inspect(modelFile());
-  assert.deepEqual(gpu, {
-    ...{ status: "downloadable", downloadBytes: size, gpuBytes: said.gpu_bytes, maxContext: said.greatest_context },
+  const { gpuBytesByContext, ...rest } = gpu;
+  const contexts = gpuBytesByContext.map(({ context }) => context);
+  assert.deepEqual(contexts, [1024, 2048, 4096, said.greatest_context]);
+  const [{ gpuBytes: least }] = gpuBytesByContext;
+  assert.equal(least, inspect(modelFile(), "--context", "1024").gpu_bytes);
+  assert.deepEqual(rest, {
+    ...{ status: "downloadable", downloadBytes: size, storedBytes: 0, gpuBytes: said.gpu_bytes },
+    maxContext: said.greatest_context,
     ...{ device: "webgpu", deviceReason: "WebGPU was asked for", reasons: ["on the GPU: WebGPU was asked for"] },
   });
   assert.equal(short.gpuBytes, inspect(modelFile(), "--context", "300", "--cache", "f32").gpu_bytes);
@@ -58,13 +64,23 @@ test("a checkpoint on a hub: device and context as a load has them", async () =>
   for (const device of ["webgpu", "cpu"]) {
     const { fit, info } = await page.evaluate(async (device) => {
       const fit = await check("hf:tiny/llama", { hub, device });
-      const model = await load("hf:tiny/llama", { hub, device, tuning: "start" });
+      const model = await load("hf:tiny/llama", { hub, device, tuning: "start", storage: "none" });
       await model.dispose();
       return { fit, info: model.info };
     }, device);
     assert.deepEqual([fit.status, fit.device, fit.maxContext], ["downloadable", info.device, info.trainedContext]);
     assert.ok(fit.downloadBytes > 0 && fit.gpuBytes > 0);
   }
+});
+
+test("what a load has stored is ready", async () => {
+  const [before, after] = await page.evaluate(async () => {
+    const before = await check("hf:tiny/llama", { hub });
+    await (await load("hf:tiny/llama", { hub, device: "cpu" })).dispose();
+    return [before, await check("hf:tiny/llama", { hub })];
+  });
+  assert.deepEqual([before.status, before.storedBytes], ["downloadable", 0]);
+  assert.deepEqual([after.status, after.storedBytes, after.downloadBytes], ["ready", before.downloadBytes, 0]);
 });
 
 test("a file that is here is ready", async () => {
