@@ -1,6 +1,7 @@
 // The page: a model is chosen, words are typed, words come back. Everything that computes stands in the package; this
 // is an ordinary user of it, and can be read as its tutorial, from here on.
 
+import { requests } from "./requests.js";
 import { load } from "./oriel/index.js";
 import { Announcer } from "./announcer.js";
 import { Chooser } from "./chooser.js";
@@ -61,7 +62,8 @@ async function bring({ source, name }) {
   try {
     await release();
     const onProgress = (report) => progress.report(report);
-    const fresh = await load(source, { ...deviceOptions(), signal: controller.signal, onProgress, onEvent: heal });
+    const hear = { onProgress, onEvent: heal, onRequest: requests.engine };
+    const fresh = await load(source, { ...deviceOptions(), signal: controller.signal, ...hear });
     if (loading !== controller) return void (await fresh.dispose());
     model = fresh;
     chosen = typeof source === "string" ? { source, name } : undefined;

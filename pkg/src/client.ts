@@ -6,6 +6,7 @@ import type { Chunk } from "./engine.js";
 import { NEEDS } from "./files.js";
 import { LOSSES, Ledger, Losses, PASSING, TRIES_MS, sameAgain, type ModelEvent } from "./heal.js";
 import type { Progress } from "./options.js";
+import type { RequestNote } from "./requests.js";
 import type { CallName, Calls, LoadedInfo, Reply, Request } from "./protocol.js";
 
 /** How long a worker may take to free its GPU memory before it is ended all the same. */
@@ -32,6 +33,7 @@ interface Pending extends Listener {
 export interface Healing {
   start: () => WorkerLike;
   onEvent?: ((event: ModelEvent) => void) | undefined;
+  onRequest?: ((note: RequestNote) => void) | undefined;
 }
 
 /** What of a Worker is used; tests give a port. */
@@ -151,6 +153,7 @@ export class Client {
 
   #receive(reply: Reply): void {
     if (reply.kind === "alive") return this.#watch(reply.lock);
+    if (reply.kind === "request") return this.#healing?.onRequest?.(reply.note);
     const pending = this.#pending.get(reply.id);
     switch (reply.kind) {
       case "progress":

@@ -22,6 +22,7 @@ export type {
   Roofline,
   Spread,
 } from "./benchmark.js";
+export type { RequestNote } from "./requests.js";
 export type { ModelEvent } from "./heal.js";
 export type { Model } from "./model.js";
 export type { Session, SessionOptions, SessionUsage } from "./session.js";

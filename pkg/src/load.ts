@@ -22,7 +22,7 @@ export const HUB = "https://huggingface.co";
  */
 export async function load(source: Source, options?: LoadOptions): Promise<Model> {
   const checked = loadOptions(options);
-  const { signal, onProgress, onEvent, hub = HUB, revision = "main", token, storage = "auto", ...rest } = checked;
+  const { signal, onProgress, onEvent, onRequest, hub = HUB, revision = "main", token, storage = "auto", ...rest } = checked;
   throwIfAborted(signal);
   const { device = "auto", precision = "auto", cache = "auto", tuning = "auto" } = rest;
   const { activations = "auto", instructions = "auto", threads, context } = rest;
@@ -43,7 +43,7 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
   });
   if (device === "webgpu" && !("gpu" in navigator)) throw new OrielError("no-webgpu", missing(undefined));
   throwIfAborted(signal);
-  const client = new Client(startWorker(), { start: startWorker, onEvent });
+  const client = new Client(startWorker(), { start: startWorker, onEvent, onRequest });
   try {
     const info = await client.call("load", { wanted: files, options: engineOptions }, { signal, onProgress }).done;
     return new Model(client, info);

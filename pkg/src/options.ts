@@ -3,6 +3,7 @@
 
 import { OrielError } from "./errors.js";
 import type { ModelEvent } from "./heal.js";
+import type { RequestNote } from "./requests.js";
 import type { Tuning } from "./tunings.js";
 
 /** How a model is loaded. */
@@ -13,6 +14,8 @@ export interface LoadOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
   /** Told when the GPU or the worker was lost and when there is another. Calls wait meanwhile, and go on by themselves. */
   onEvent?: ((event: ModelEvent) => void) | undefined;
+  /** Told of every request that the engine's worker made, each as it ends: the page's own list of requests lacks them. */
+  onRequest?: ((note: RequestNote) => void) | undefined;
   /** `auto` takes a GPU where there is one and else the processor; `info.deviceReason` says why. */
   device?: "auto" | "webgpu" | "cpu" | undefined;
   /** Of the processor, where it computes; more than one only in a cross-origin isolated page. Default: by its cores. */
@@ -171,6 +174,7 @@ const LOAD: Rules<LoadOptions> = {
   signal,
   onProgress: callback,
   onEvent: callback,
+  onRequest: callback,
   device: oneOf("auto", "webgpu", "cpu"),
   threads: count,
   activations: oneOf("auto", "f32", "int16", "int8"),
@@ -186,7 +190,7 @@ const LOAD: Rules<LoadOptions> = {
 };
 
 const CHECK: Rules<CheckOptions> = (
-  ({ onProgress, onEvent, threads, activations, instructions, tuning, storage, ...rules }) => rules
+  ({ onProgress, onEvent, onRequest, threads, activations, instructions, tuning, storage, ...rules }) => rules
 )(LOAD);
 
 const SAMPLING: Rules<SamplingOptions> = {

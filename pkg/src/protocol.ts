@@ -6,6 +6,7 @@ import type { Chunk, EngineOptions, EngineSampling, ModelInfo, Result } from "./
 import type { WireError } from "./errors.js";
 import type { CacheChange, Pass } from "./heal.js";
 import type { Message, Progress, Prompt } from "./options.js";
+import type { RequestNote } from "./requests.js";
 import type { Wanted } from "./source.js";
 
 /** A call by name, with what it takes and gives. */
@@ -52,6 +53,8 @@ export type Request =
 export type Reply =
   /** The worker lives, and holds this lock for as long as it does. */
   | { kind: "alive"; lock: string }
+  /** The worker made a request. */
+  | { kind: "request"; note: RequestNote }
   | { kind: "progress"; id: number; progress: Progress }
   | { kind: "benchmark"; id: number; progress: BenchmarkProgress }
   /** What stands in the engine's cache has changed, and perhaps a token has come with it. */

@@ -8,6 +8,7 @@ import { coreFile } from "./files.js";
 import { Host } from "./host.js";
 import { Machine } from "./machine.js";
 import type { Reply, Request } from "./protocol.js";
+import { watchRequests } from "./requests.js";
 import { askForSubgroups } from "./subgroups.js";
 import { keepTuning, keptTuning } from "./tunings.js";
 
@@ -82,6 +83,7 @@ function ending<T extends { free(): void }>(held: T, machine: Machine): T {
   return held;
 }
 
+watchRequests((note) => scope.postMessage({ kind: "request", note }));
 const host = new Host(startEngine, (reply) => scope.postMessage(reply));
 scope.onmessage = ({ data }) => host.receive(data);
 

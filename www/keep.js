@@ -1,0 +1,17 @@
+// Has the browser keep the page's own files, so that it opens without a network; after all that the first visit needs.
+
+/** Whether the page is kept: resolves to why not, or to nothing once it is. */
+export const kept = new Promise((resolve) => {
+  if (!("serviceWorker" in navigator)) return resolve("this browser keeps no pages here");
+  const begin = async () => {
+    try {
+      await navigator.serviceWorker.register("offline.js");
+      await navigator.serviceWorker.ready;
+      resolve();
+    } catch (error) {
+      resolve(error.message);
+    }
+  };
+  if (document.readyState === "complete") void begin();
+  else addEventListener("load", begin, { once: true });
+});

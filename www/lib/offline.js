@@ -1,0 +1,72 @@
+// The page's service worker: the page's own files are kept, all of one build, so that the page opens without a network; and
+// its documents and workers get the headers that threads need, where the host does not send them. build.mjs puts in the
+// names of the files and what tells one build from another. It sees to the page's own files only: models are the package's.
+
+/* global FILES, BUILD */
+
+const PREFIX = "oriel-page-";
+const CACHE = PREFIX + BUILD;
+const KEPT = new Set(FILES);
+
+/** As `oriel/isolation.js` does: a page has one service worker, so this one does it too. */
+const HEADERS = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+const ISOLATED = new Set(["document", "iframe", "worker", "sharedworker"]);
+
+addEventListener("install", (event) => event.waitUntil(keep()));
+addEventListener("activate", (event) => event.waitUntil(begin()));
+addEventListener("fetch", (event) => {
+  const { url, method, destination } = event.request;
+  const name = nameOf(url);
+  if (method === "GET" && name !== undefined && (KEPT.has(name) || ISOLATED.has(destination))) {
+    event.respondWith(answer(event.request, name));
+  }
+});
+
+/** All of a build or nothing: half of one would not run. */
+async function keep() {
+  const cache = await caches.open(CACHE);
+  await cache.addAll(FILES.map((name) => new Request(name, { cache: "no-cache" })));
+  await skipWaiting();
+}
+
+/** Builds before this one are forgotten. */
+async function begin() {
+  const names = await caches.keys();
+  const old = names.filter((name) => name.startsWith(PREFIX) && name !== CACHE);
+  await Promise.all(old.map((name) => caches.delete(name)));
+  await clients.claim();
+}
+
+/** The name that a file of this page goes by; none where an address is not within it. */
+function nameOf(url) {
+  const { href, origin, pathname } = new URL(url);
+  if (origin !== location.origin || !href.startsWith(registration.scope)) return undefined;
+  const name = pathname.slice(new URL(registration.scope).pathname.length);
+  return name === "" || name === "index.html" ? "./" : name;
+}
+
+/** The network's answer, as it is the newest; what is kept where there is none. */
+async function answer(request, name) {
+  let response;
+  try {
+    response = await fetch(request);
+  } catch (error) {
+    response = await kept(name);
+    if (!response) throw error;
+  }
+  if (response.status >= 500) response = (await kept(name)) ?? response;
+  return ISOLATED.has(request.destination) ? isolated(response) : response;
+}
+
+async function kept(name) {
+  return caches.match(name, { cacheName: CACHE });
+}
+
+function isolated(response) {
+  // A redirect that the browser is to follow by itself can't be looked into.
+  if (response.type === "opaqueredirect") return response;
+  const { body, status, statusText } = response;
+  const headers = new Headers(response.headers);
+  for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
+  return new Response(body, { status, statusText, headers });
+}
