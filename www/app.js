@@ -69,7 +69,7 @@ async function bring({ source, name }) {
     chosen = typeof source === "string" ? { source, name } : undefined;
     chooser.loaded(name, model.info);
     composer.chat = model.info.chat;
-    figures.model(model.info);
+    figures.model(model);
     announcer.say(`${name} is ready.`);
     enter("ready");
   } catch (error) {

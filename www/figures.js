@@ -2,6 +2,7 @@
 
 import { placeOf } from "./device.js";
 import { bytes, milliseconds, rate } from "./format.js";
+import { gauge } from "./gauge.js";
 
 /** Fewer tokens than this say nothing about speed yet. */
 const ENOUGH = 2;
@@ -14,7 +15,8 @@ export class Figures {
   #live;
 
   /** What is known once a model is loaded. */
-  model(info) {
+  model(model) {
+    const { info } = model;
     const { adapter, context, gpuBytes, wasmBytes } = info;
     this.#context = context;
     this.#set("adapter", adapter.name);
@@ -23,15 +25,18 @@ export class Figures {
     this.#set("wasm-bytes", bytes(wasmBytes));
     this.#root.querySelector('[data-figure="wasm-bytes"]').dataset.bytes = wasmBytes;
     this.#use(0);
+    gauge.set(model);
   }
 
   start() {
     this.#live = undefined;
+    gauge.begin();
   }
 
   /** A token has come. */
   live() {
     const now = performance.now();
+    gauge.token(now);
     this.#live ??= { first: now, since: -1 };
     this.#live.since += 1;
     if (this.#live.since >= ENOUGH) this.#rate("decode", (this.#live.since / (now - this.#live.first)) * 1000);
@@ -48,6 +53,7 @@ export class Figures {
   clear() {
     for (const figure of this.#root.querySelectorAll("[data-figure]")) figure.textContent = "–";
     this.#meter.value = 0;
+    gauge.set(undefined);
   }
 
   #use(tokens) {

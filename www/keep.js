@@ -1,5 +1,11 @@
 // Has the browser keep the page's own files, so that it opens without a network; after all that the first visit needs.
 
+import { requests } from "./requests.js";
+
+navigator.serviceWorker?.addEventListener("message", ({ data }) => {
+  if (data.kind === "kept") data.notes.forEach(requests.keeper);
+});
+
 /** Whether the page is kept: resolves to why not, or to nothing once it is. */
 export const kept = new Promise((resolve) => {
   if (!("serviceWorker" in navigator)) return resolve("this browser keeps no pages here");

@@ -3,6 +3,8 @@
 import "./keep.js";
 
 const PANELS = {
+  charts: () => import("./charts.js"),
+  kernels: () => import("./kernels.js"),
   privacy: () => import("./privacy.js"),
 };
 

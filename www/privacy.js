@@ -90,9 +90,10 @@ function groups() {
   return [...byHost].sort((a, b) => own(a) - own(b)).map(([host, notes]) => {
     const whose = host === location.host ? "this page’s own" : "named by the model’s address";
     const newest = [...notes].reverse().slice(0, MOST_ROWS);
-    const list = make("ol", { "aria-label": `Requests to ${host}` }, ...newest.map((note) => row(note, leaks.has(note))));
-    list.tabIndex = 0;
-    const more = notes.length > MOST_ROWS ? [make("p", { className: "hint" }, `and ${notes.length - MOST_ROWS} before`)] : [];
+    const rows = newest.map((note) => row(note, leaks.has(note)));
+    const list = make("ol", { "aria-label": `Requests to ${host}`, tabIndex: 0 }, ...rows);
+    const left = notes.length - MOST_ROWS;
+    const more = left > 0 ? [make("p", { className: "hint" }, `and ${left} before`)] : [];
     const head = make("h3", {}, make("span", {}, host), make("small", {}, `${whose}, ${count(notes.length)}`));
     return make("section", {}, head, list, ...more);
   });
@@ -113,6 +114,7 @@ function row(note, isLeak) {
 function reason({ url, by, method }) {
   const { pathname, host } = new URL(url);
   if (method === "WebSocket") return "a connection";
+  if (by === "keeper") return "kept for opening without a network";
   const ours = host === location.host && pathname.includes("/oriel/");
   if (ours) return by === "engine" || /(worker|thread)\.js$|\.wasm$/.test(pathname) ? "the engine" : "the package";
   if (by === "engine") return "the model";

@@ -4,7 +4,7 @@
 /** A text shorter than this stands in many an address by chance: it has to be a whole part of one. */
 const TELLING = 8;
 
-/** @typedef {import("./oriel/index.js").RequestNote & { by: "page" | "engine", body?: string }} Note */
+/** @typedef {import("./oriel/index.js").RequestNote & { by: "page" | "engine" | "keeper", body?: string }} Note */
 
 class Requests extends EventTarget {
   /** @type {Note[]} */
@@ -26,6 +26,9 @@ class Requests extends EventTarget {
 
   /** A request of the engine's worker, as the package tells it. */
   engine = (note) => this.#add({ ...note, by: "engine" });
+
+  /** A request of the service worker, which keeps the page's files. */
+  keeper = (note) => this.#add({ ...note, by: "keeper" });
 
   /** What was typed or sent so far. */
   get typed() {

@@ -5,7 +5,7 @@ import { checkModel } from "./checking.js";
 import type { Adapter, Engine, EngineModel, StartEngine } from "./engine.js";
 import { OrielError, aborted, toWire } from "./errors.js";
 import { loadModel } from "./loading.js";
-import type { Calls, Reply, Request } from "./protocol.js";
+import type { Calls, Memory, Reply, Request } from "./protocol.js";
 
 type Call = Extract<Request, { kind: "call" }>;
 type Gives = Calls[keyof Calls]["gives"];
@@ -69,6 +69,8 @@ export class Host {
         return this.#generationTurns.take(() => this.#generate(call.id, call.takes, ending));
       case "restore":
         return this.#engineTurns.take(async () => (await this.#loaded().restore(call.takes.passes), null));
+      case "memory":
+        return this.#engineTurns.take(() => this.#memory());
       case "tokenize":
         return this.#step(signal, (model) => Array.from(model.tokenize(call.takes.text)));
       case "detokenize":
@@ -138,6 +140,12 @@ export class Host {
     const report = await this.#step(signal, (model) => model.benchmarkReport());
     const wasm_bytes = (this.#engine?.memoryBytes() ?? 0) + (this.#engine?.processorBytes() ?? 0);
     return { ...report, adapter: this.#named(report.adapter), wasm_bytes };
+  }
+
+  #memory(): Memory {
+    const { gpuBytes } = this.#loaded().info();
+    const [wasmBytes, processorBytes] = [this.#engine?.memoryBytes() ?? 0, this.#engine?.processorBytes() ?? 0];
+    return { gpuBytes, wasmBytes, processorBytes };
   }
 
   /** A turn of the engine for a call that can be aborted. */

@@ -39,5 +39,5 @@ export type {
   TemplateOptions,
 } from "./options.js";
 export type { Adapter, Chunk, FinishReason, ModelInfo, Result, Timings, TokenLogprob, Usage } from "./engine.js";
-export type { LoadedInfo } from "./protocol.js";
+export type { LoadedInfo, Memory } from "./protocol.js";
 export type { KindTuning, Tuning } from "./tunings.js";

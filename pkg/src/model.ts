@@ -18,7 +18,7 @@ import {
   type ShortOptions,
   type TemplateOptions,
 } from "./options.js";
-import type { LoadedInfo } from "./protocol.js";
+import type { LoadedInfo, Memory } from "./protocol.js";
 import { Run } from "./run.js";
 import { Session, type SessionOptions } from "./session.js";
 import type { Tuning } from "./tunings.js";
@@ -64,6 +64,11 @@ export class Model implements AsyncDisposable {
   async benchmark(options?: BenchmarkOptions): Promise<BenchmarkReport> {
     const { signal, onProgress, ...sizes } = benchmarkOptions(options);
     return this.#client.call("benchmark", { sizes }, { signal, onBenchmark: onProgress }).done;
+  }
+
+  /** The bytes that the model holds now; `info` has what it held once it was loaded. */
+  memory(): Promise<Memory> {
+    return this.#client.call("memory", {}).done;
   }
 
   /** The tokens of a text, as `generate` would read it. */

@@ -19,6 +19,8 @@ export interface Calls {
   generate: { takes: { prompt: Prompt; options: EngineSampling; resume?: number[] }; gives: Result };
   /** Takes over the cache of another worker's model: the passes are made again where there is a use for them. */
   restore: { takes: { passes: Pass[] }; gives: null };
+  /** What the engine holds now. */
+  memory: { takes: object; gives: Memory };
   tokenize: { takes: { text: string }; gives: number[] };
   detokenize: { takes: { tokens: Uint32Array }; gives: string };
   applyTemplate: { takes: { messages: Message[]; addGenerationPrompt: boolean }; gives: string };
@@ -36,6 +38,16 @@ export interface LoadedInfo extends ModelInfo {
   /** The most bytes that the core's WebAssembly memory had while loading. */
   wasmBytes: number;
   /** On the processor, bytes of the memory in which weights, cache and activations stand; 0 on a GPU. */
+  processorBytes: number;
+}
+
+/** Bytes that a model holds. */
+export interface Memory {
+  /** On the device: weights, cache and what a pass needs. */
+  gpuBytes: number;
+  /** The core's WebAssembly memory, which grows and never shrinks. */
+  wasmBytes: number;
+  /** On the processor, the memory of weights, cache and activations; 0 on a GPU. */
   processorBytes: number;
 }
 

@@ -118,7 +118,8 @@ test("a setting out of range is refused in the page, and the prompt is kept", as
 });
 
 test("nothing but the page and the model was asked for, and nothing was complained of", () => {
-  const foreign = server.requests.filter((path) => !/^\/($|models\/|oriel\/|icons\/|[-a-z]+\.(js|css|svg|html|webmanifest)$)/.test(path));
+  const own = /^\/($|models\/|oriel\/|icons\/|[-a-z]+\.(js|css|svg|html|webmanifest)$)/;
+  const foreign = server.requests.filter((path) => !own.test(path));
   assert.deepEqual(foreign, []);
   assert.equal(server.requests.filter((path) => path.startsWith("/models/")).length, 1);
   assert.deepEqual(heard, []);

@@ -10,25 +10,39 @@ const axe = await readFile(fileURLToPath(new URL("../../node_modules/axe-core/ax
 const pictures = fileURLToPath(new URL("../../target/page/", import.meta.url));
 await mkdir(pictures, { recursive: true });
 
-const { server, open } = await start(after, { device: "cpu" });
+const golden = fileURLToPath(new URL("../golden/llama", import.meta.url));
+const { server, browser, open } = await start(after, { device: "cpu", hub: { "tiny/llama": golden } });
 const page = await open("", { viewport: { width: 1280, height: 800 } });
 const heard = complaints(page);
-const panel = (name) => page.locator(`details[data-panel="${name}"]`);
+const panel = (name, of = page) => of.locator(`details[data-panel="${name}"]`);
 
-async function openPanel(name) {
-  await panel(name).locator("summary").first().click();
-  await panel(name).locator(".panel-body > :nth-child(2)").waitFor({ state: "attached" });
+async function openPanel(name, of = page) {
+  await panel(name, of).locator("summary").first().click();
+  await panel(name, of).locator(".panel-body > :nth-child(2)").waitFor({ state: "attached" });
+}
+
+async function seriousFaults(of) {
+  await of.evaluate(axe);
+  return of.evaluate(async () => {
+    const { violations } = await axe.run();
+    const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+    return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join("; ")}`);
+  });
 }
 
 test("no panel is fetched before it is opened", async () => {
   assert.ok(server.requests.includes("/panels.js"));
-  for (const path of ["/panels.css", "/privacy.js"]) assert.ok(!server.requests.includes(path), path);
+  for (const path of ["/panels.css", "/privacy.js", "/lines.js", "/kernels.js"]) {
+    const loaded = await page.evaluate((path) => performance.getEntriesByName(new URL(path, location).href).length, path);
+    assert.equal(loaded, 0, path);
+  }
 });
 
 test("the privacy panel lists every request, the engine's too, and finds no word of what was typed", async () => {
   await loadModel(page, `${server.address}models/demo.gguf`);
   await settings(page, { maxTokens: 24 });
   await ask(page, "What is the capital of France?");
+  await page.evaluate(() => navigator.serviceWorker.ready);
   await openPanel("privacy");
   // The panel's own files are on the list once they are there.
   const listed = () => page.evaluate(async () => (await import("/requests.js")).requests.notes.map(({ url }) => url));
@@ -53,9 +67,64 @@ test("the privacy panel finds a request that carries what was typed, in its addr
   heard.splice(0, heard.length, ...heard.filter((text) => !text.includes("404")));
 });
 
+test("charts follow the tokens and the memory", async () => {
+  await openPanel("charts");
+  await page.locator(".plot canvas").nth(1).waitFor();
+  await settings(page, { maxTokens: 120 });
+  const values = page.locator('details[data-panel="charts"] .legend dd');
+  const seen = page.waitForFunction(() => {
+    const [pace] = document.querySelectorAll('details[data-panel="charts"] .legend dd');
+    return Number.parseFloat(pace.textContent) > 1;
+  });
+  await ask(page, "Tell me about Paris in a few paragraphs.");
+  await seen;
+  const [, device, wasm, script] = await values.allInnerTexts();
+  assert.match(device, /^\d+(\.\d)? MB$/);
+  assert.match(wasm, /^\d+(\.\d)? MB$/);
+  assert.match(script, /^\d+(\.\d)? MB$/);
+  const inks = await page.locator(".plot canvas").evaluateAll((all) =>
+    all.map((canvas) => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.filter((value, place) => place % 4 === 3 && value > 0).length;
+    }),
+  );
+  assert.ok(inks.every((ink) => ink > 500), inks.join(", "));
+});
+
+test("the kernels' panel says why it has no times on the processor", async () => {
+  await openPanel("kernels");
+  assert.ok(await page.isDisabled('details[data-panel="kernels"] button'));
+  assert.match(await panel("kernels").innerText(), /gives no timestamps/);
+});
+
+test("on a GPU each dispatch of a pass stands in the timeline", async () => {
+  const other = await browser.newPage({ viewport: { width: 1280, height: 1000 }, reducedMotion: "reduce" });
+  other.setDefaultTimeout(60_000);
+  const faults = complaints(other);
+  await other.goto(`${server.address}?device=webgpu`);
+  await loadModel(other, `${server.address}hub/tiny/llama/resolve/main/`);
+  await openPanel("kernels", other);
+  await other.click('details[data-panel="kernels"] button');
+  await other.locator(".lanes rect").first().waitFor();
+  const [token, lanes, rows] = await Promise.all(
+    [".lanes rect", ".lane-names li", ".kernel-table tbody tr"].map((which) => other.locator(which).count()),
+  );
+  assert.ok(token > lanes && rows >= lanes && lanes > 3, `${token} dispatches, ${lanes} lanes, ${rows} rows`);
+  const title = await other.locator(".lanes rect title").first().textContent();
+  assert.match(title, /^\S+: \S+ .*µs, after/);
+  await panel("kernels", other).evaluate((details) => details.scrollIntoView());
+  await other.screenshot({ path: `${pictures}panel-timeline.png` });
+  await other.selectOption('[aria-label="Pass"]', { index: 1 });
+  await other.selectOption('[aria-label="Zoom"]', "4");
+  const [narrow, wide] = await other.locator(".lanes-scroll").evaluate((box) => [box.clientWidth, box.scrollWidth]);
+  assert.ok(wide > 3.5 * narrow, `${wide} of ${narrow}`);
+  assert.deepEqual(await seriousFaults(other), []);
+  assert.deepEqual(faults, []);
+  await other.close();
+});
+
 test("axe finds no serious fault in the panels, by day and by night, wide and narrow", async () => {
   const looks = ["light", "dark"].flatMap((colorScheme) => [1280, 390].map((width) => ({ colorScheme, width })));
-  await page.evaluate(axe);
   for (const { colorScheme, width } of looks) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await page.setViewportSize({ width, height: 800 });
@@ -65,12 +134,7 @@ test("axe finds no serious fault in the panels, by day and by night, wide and na
       await panel(name).evaluate((details) => details.scrollIntoView());
       await page.screenshot({ path: `${pictures}panel-${name}-${colorScheme}-${width}.png` });
     }
-    const faults = await page.evaluate(async () => {
-      const { violations } = await axe.run();
-      const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-      return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join("; ")}`);
-    });
-    assert.deepEqual(faults, [], `${colorScheme}, ${width} pixels wide`);
+    assert.deepEqual(await seriousFaults(page), [], `${colorScheme}, ${width} pixels wide`);
     if (width < 1000) await page.click("#panel-close");
   }
   assert.deepEqual(heard, []);

@@ -22,11 +22,32 @@ addEventListener("fetch", (event) => {
   }
 });
 
-/** All of a build or nothing: half of one would not run. */
+/** All of a build or nothing: half of one would not run. The pages that are open hear what was asked for. */
 async function keep() {
-  const cache = await caches.open(CACHE);
-  await cache.addAll(FILES.map((name) => new Request(name, { cache: "no-cache" })));
+  const notes = [{ ...noteOf(location.href), received: null, status: null }];
+  const answers = FILES.map(async (name) => {
+    const request = new Request(name, { cache: "no-cache" });
+    const note = noteOf(request.url);
+    notes.push(note);
+    const response = await fetch(request);
+    const length = response.headers.get("content-length");
+    Object.assign(note, { received: length === null ? null : Number(length), status: response.status });
+    if (!response.ok) throw new Error(`${name} answered with ${response.status}`);
+    return [request, response];
+  });
+  try {
+    const cache = await caches.open(CACHE);
+    for (const [request, response] of await Promise.all(answers)) await cache.put(request, response);
+  } finally {
+    await Promise.allSettled(answers);
+    for (const client of await clients.matchAll({ includeUncontrolled: true })) client.postMessage({ kind: "kept", notes });
+  }
   await skipWaiting();
+}
+
+/** A request as the page's list of them has it. */
+function noteOf(url) {
+  return { url, at: Date.now(), method: "GET", sent: 0, received: null, status: null };
 }
 
 /** Builds before this one are forgotten. */

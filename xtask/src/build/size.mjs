@@ -25,7 +25,7 @@ const ADAPTERS = "openai|ai-sdk|pipeline|react|element|prompt-api";
 const APART = {
   "for the processor, at most one of": /oriel_cpu_/,
   "fetched when first used, which a chat works without":
-    /^(bench[-\w]*\.\w+|(markdown|sidebar|shelf|transcript|gallery)\.js)$/,
+    /^(bench[-\w]*\.\w+|icons.\w+\.png|panels\.css|(privacy|charts|kernels|lines|tokens)\.(js|css)|(markdown|sidebar|shelf|transcript|gallery)\.js)$/,
   "adapters of the package, each where it is asked for; the page asks for none": new RegExp(`^oriel.(${ADAPTERS})\\.js$`),
   "all of the package in one file, for pages that can have no other": /^oriel.inline\.js$/,
 };
