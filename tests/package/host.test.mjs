@@ -223,6 +223,17 @@ test("a benchmark tells every step, reports by the browser's name of the adapter
   assert.ok(engine.log.filter((what) => what === "stepBenchmark").length < 9);
 });
 
+test("what a model holds is told between two tokens", async () => {
+  const { model } = join();
+  const ready = await model();
+  const run = ready.generate("abc", { maxTokens: 20 });
+  const [memory, { tokens }] = await Promise.all([ready.memory(), run.result]);
+  assert.equal(tokens.length, 20);
+  assert.deepEqual([memory.wasmBytes, memory.processorBytes], [7, 0]);
+  await ready.dispose();
+  await assert.rejects(ready.memory(), { code: "disposed" });
+});
+
 test("generations take turns; a short call comes in between two tokens", async () => {
   const { engine, model: start } = join();
   const model = await start();

@@ -22,10 +22,11 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
 
 const row = (name, raw, packed) => `${name.padEnd(40)}${String(raw).padStart(12)}${String(packed).padStart(12)}`;
 const ADAPTERS = "openai|ai-sdk|pipeline|react|element|prompt-api";
+const PARTS = "(markdown|sidebar|shelf|transcript|gallery)\\.js";
+const PANELS = "(privacy|charts|kernels|lines|tokens)\\.(js|css)|panels\\.css|icons.\\w+\\.png";
 const APART = {
   "for the processor, at most one of": /oriel_cpu_/,
-  "fetched when first used, which a chat works without":
-    /^(bench[-\w]*\.\w+|icons.\w+\.png|panels\.css|(privacy|charts|kernels|lines|tokens)\.(js|css)|(markdown|sidebar|shelf|transcript|gallery)\.js)$/,
+  "fetched when first used, which a chat works without": new RegExp(`^(bench[-\\w]*\\.\\w+|${PARTS}|${PANELS})$`),
   "adapters of the package, each where it is asked for; the page asks for none": new RegExp(`^oriel.(${ADAPTERS})\\.js$`),
   "all of the package in one file, for pages that can have no other": /^oriel.inline\.js$/,
 };
