@@ -80,12 +80,12 @@ function summed() {
 /** A list for each host, this page's own first, with the newest request on top. */
 function groups() {
   const leaks = new Set(requests.leaks);
-  const byHost = Map.groupBy
-    ? Map.groupBy(requests.notes, ({ url }) => new URL(url).host)
-    : requests.notes.reduce((map, note) => {
-        const { host } = new URL(note.url);
-        return map.set(host, [...(map.get(host) ?? []), note]);
-      }, new Map());
+  const byHost = new Map();
+  for (const note of requests.notes) {
+    const { host } = new URL(note.url);
+    if (!byHost.has(host)) byHost.set(host, []);
+    byHost.get(host).push(note);
+  }
   const own = ([host]) => (host === location.host ? 0 : 1);
   return [...byHost].sort((a, b) => own(a) - own(b)).map(([host, notes]) => {
     const whose = host === location.host ? "this page’s own" : "named by the model’s address";
