@@ -15,15 +15,15 @@ const MEMORY_EVERY = 4;
 
 /** What is held where: by name, with its color and where it comes from. */
 const MEMORY = [
-  { label: "On the device", color: "--accent", of: (memory) => memory?.gpuBytes },
-  { label: "WebAssembly", color: "--light", of: (memory) => memory && memory.wasmBytes + memory.processorBytes },
+  { label: "On the device", color: "--accent", of: (memory) => memory && (memory.processorBytes || memory.gpuBytes) },
+  { label: "The engine’s WebAssembly", color: "--light", of: (memory) => memory?.wasmBytes },
   { label: "This page’s script", color: "--soft", of: () => performance.memory?.usedJSHeapSize },
 ];
 
 export function show(root) {
   looksOfLines();
   const details = root.closest("details");
-  const speed = chart(root, "Tokens a second", [{ label: "Tokens a second", color: "--accent" }], (value) => rate(value));
+  const speed = chart(root, "Tokens a second", [{ label: "Tokens a second", color: "--accent" }], (value) => (value < 10 ? rate(value) : value.toFixed(0)));
   // Only Chromium tells pages of their script's memory.
   const kinds = MEMORY.filter(({ of }) => of !== MEMORY[2].of || performance.memory);
   const held = chart(root, "Memory", kinds, bytes);

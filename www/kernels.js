@@ -25,7 +25,7 @@ export function show(root) {
     state.textContent = !model
       ? "Load a model first."
       : start.disabled
-        ? `${model.info.adapter.name} gives no timestamps, so kernels can’t be timed one by one.`
+        ? `This device (${model.info.adapter.name}) gives no timestamps, so its kernels can’t be timed one by one.`
         : "";
   };
   gauge.addEventListener("model", adjust);
@@ -84,7 +84,7 @@ function timeline({ dispatches, run_us: whole }, zoom) {
     bar.append(title);
     svg.append(bar);
   }
-  const names = make("ol", { className: "lane-names", "aria-hidden": "true" }, ...lanes.map((lane) => make("li", {}, lane)));
+  const names = make("ol", { className: "lane-names", "aria-hidden": "true" }, ...lanes.map((title) => make("li", { title }, title)));
   const scroll = make("div", { className: "lanes-scroll", tabIndex: 0, role: "group", "aria-label": "Timeline" });
   scroll.append(svg);
   const words = `${dispatches.length} dispatches over ${duration(end)}; an ordinary run takes ${duration(whole)}.`;

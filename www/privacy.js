@@ -22,6 +22,7 @@ const CAN_NOT = [
   "What browser extensions and the browser itself ask for.",
   "Where a server sent a request on to another: the browser tells the first address only.",
   "Sizes from a host that keeps them from other pages; they are marked “not told”.",
+  "Whether the service worker took one of the page’s files from the network or from what it keeps.",
   "A download that has yet to end, or that ended with its worker.",
   "Headers, such as your address and your browser’s name, which every request has. This page adds no cookies.",
 ];
@@ -58,7 +59,7 @@ function judge() {
   const { leaks, typed, notes } = requests;
   if (leaks.length > 0) {
     const what = leaks.length === 1 ? "A request carried" : `${leaks.length} requests carried`;
-    return [make("strong", {}, `${what} something that you typed.`), " It is marked below."];
+    return [make("strong", {}, `${what} something that you typed.`), " See below, in colour."];
   }
   const compared =
     typed.length === 0
@@ -102,7 +103,7 @@ function groups() {
 function row(note, isLeak) {
   const { pathname, search } = new URL(note.url);
   const path = make("code", { title: note.url }, pathname + search);
-  const came = note.received === null ? "not told" : note.received === 0 ? "from the cache" : bytes(note.received);
+  const came = note.kept ? "by the service worker" : note.received === null ? "not told" : note.received === 0 ? "from the cache" : bytes(note.received);
   const went = note.sent === 0 ? "" : note.sent === null ? ", sent: not known" : `, sent ${bytes(note.sent)}`;
   const failed = note.status >= 400 ? `, ${note.status}` : "";
   const item = make("li", {}, path, make("span", { className: "why" }, reason(note)));

@@ -4,7 +4,7 @@
 /** A text shorter than this stands in many an address by chance: it has to be a whole part of one. */
 const TELLING = 8;
 
-/** @typedef {import("./oriel/index.js").RequestNote & { by: "page" | "engine" | "keeper", body?: string }} Note */
+/** @typedef {import("./oriel/index.js").RequestNote & { by: "page" | "engine" | "keeper", body?: string, kept?: boolean }} Note */
 
 class Requests extends EventTarget {
   /** @type {Note[]} */
@@ -51,13 +51,15 @@ class Requests extends EventTarget {
     if (entry.name.startsWith("http")) this.#listed(entry);
   }
 
-  #listed({ name, entryType, startTime, transferSize, responseStart, responseStatus }) {
+  #listed({ name, entryType, startTime, transferSize, responseStart, responseStatus, workerStart }) {
     const place = this.#outgoing.findIndex(({ url }) => url === name);
     const { method, sent, body } = place < 0 ? { method: "GET", sent: 0 } : this.#outgoing.splice(place, 1)[0];
     const told = entryType === "navigation" || new URL(name).origin === location.origin || responseStart > 0;
     const at = performance.timeOrigin + startTime;
-    const [received, status] = [told ? transferSize : null, responseStatus || null];
-    this.#add({ url: name, at, method, sent, received, status, body, by: "page" });
+    // What came by way of the service worker has no size of its own.
+    const kept = workerStart > 0 && transferSize === 0;
+    const [received, status] = [told && !kept ? transferSize : null, responseStatus || null];
+    this.#add({ url: name, at, method, sent, received, status, body, kept, by: "page" });
   }
 
   /** Whatever of the page can send has its bodies counted on the way. */
