@@ -23,7 +23,8 @@ const MEMORY = [
 export function show(root) {
   looksOfLines();
   const details = root.closest("details");
-  const speed = chart(root, "Tokens a second", [{ label: "Tokens a second", color: "--accent" }], (value) => (value < 10 ? rate(value) : value.toFixed(0)));
+  const pacing = (value) => (value < 10 ? rate(value) : value.toFixed(0));
+  const speed = chart(root, "Tokens a second", [{ label: "Tokens a second", color: "--accent" }], pacing);
   // Only Chromium tells pages of their script's memory.
   const kinds = MEMORY.filter(({ of }) => of !== MEMORY[2].of || performance.memory);
   const held = chart(root, "Memory", kinds, bytes);

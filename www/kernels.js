@@ -84,7 +84,8 @@ function timeline({ dispatches, run_us: whole }, zoom) {
     bar.append(title);
     svg.append(bar);
   }
-  const names = make("ol", { className: "lane-names", "aria-hidden": "true" }, ...lanes.map((title) => make("li", { title }, title)));
+  const titles = lanes.map((title) => make("li", { title }, title));
+  const names = make("ol", { className: "lane-names", "aria-hidden": "true" }, ...titles);
   const scroll = make("div", { className: "lanes-scroll", tabIndex: 0, role: "group", "aria-label": "Timeline" });
   scroll.append(svg);
   const words = `${dispatches.length} dispatches over ${duration(end)}; an ordinary run takes ${duration(whole)}.`;

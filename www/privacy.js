@@ -103,7 +103,8 @@ function groups() {
 function row(note, isLeak) {
   const { pathname, search } = new URL(note.url);
   const path = make("code", { title: note.url }, pathname + search);
-  const came = note.kept ? "by the service worker" : note.received === null ? "not told" : note.received === 0 ? "from the cache" : bytes(note.received);
+  const size = note.received === 0 ? "from the cache" : bytes(note.received ?? 0);
+  const came = note.kept ? "by the service worker" : note.received === null ? "not told" : size;
   const went = note.sent === 0 ? "" : note.sent === null ? ", sent: not known" : `, sent ${bytes(note.sent)}`;
   const failed = note.status >= 400 ? `, ${note.status}` : "";
   const item = make("li", {}, path, make("span", { className: "why" }, reason(note)));

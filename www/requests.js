@@ -4,7 +4,10 @@
 /** A text shorter than this stands in many an address by chance: it has to be a whole part of one. */
 const TELLING = 8;
 
-/** @typedef {import("./oriel/index.js").RequestNote & { by: "page" | "engine" | "keeper", body?: string, kept?: boolean }} Note */
+/**
+ * @typedef {import("./oriel/index.js").RequestNote} RequestNote
+ * @typedef {RequestNote & { by: "page" | "engine" | "keeper", body?: string, kept?: boolean }} Note
+ */
 
 class Requests extends EventTarget {
   /** @type {Note[]} */
