@@ -9,9 +9,10 @@ import { fileURLToPath } from "node:url";
 
 const from = fileURLToPath(new URL(".", import.meta.url));
 const to = fileURLToPath(new URL("../target/site", import.meta.url));
-/** Its own build has been before; it is copied to `oriel/` afterwards, without what only developers read. */
+/** Its own build has been before; it is copied to `oriel/` afterwards. */
 const package_ = fileURLToPath(new URL("../pkg/dist", import.meta.url));
-const FOR_DEVELOPERS = /\.(d\.ts|map|tsbuildinfo)$/;
+/** What the page asks for of it: no adapter, and nothing that only developers read. */
+const ASKED_FOR = /^oriel\/((index|worker|thread)\.js|wasm\/[^/]+\.(js|wasm))$/;
 const NOT_SERVED = new Set([join(from, "lib"), join(from, "build.mjs")]);
 const SERVICE_WORKER = "offline.js";
 
@@ -25,7 +26,8 @@ await build({
   entryPoints: modules.filter((name) => name !== SERVICE_WORKER).map((name) => join(from, "lib", name)),
 });
 
-const files = [...(await filesOf(to, "")), ...(await filesOf(package_, "oriel/"))];
+const ofPackage = (await filesOf(package_, "oriel/")).filter(({ name }) => ASKED_FOR.test(name));
+const files = [...(await filesOf(to, "")), ...ofPackage];
 const hash = createHash("sha256");
 for (const { name, path } of files) hash.update(name).update(await readFile(path));
 // What a page is asked for by is its folder's address.
@@ -36,10 +38,9 @@ await build({
   define: { FILES: JSON.stringify(names), BUILD: JSON.stringify(hash.digest("hex").slice(0, 16)) },
 });
 
-/** The files that are served of a folder, by their names on the page, in a fixed order. */
+/** The files of a folder, by their names on the page, in a fixed order. */
 async function filesOf(folder, prefix) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-  const served = paths.filter((path) => !FOR_DEVELOPERS.test(path)).sort();
-  return served.map((path) => ({ name: prefix + relative(folder, path).replaceAll("\\", "/"), path }));
+  return paths.sort().map((path) => ({ name: prefix + relative(folder, path).replaceAll("\\", "/"), path }));
 }
