@@ -70,7 +70,7 @@ export class Host {
       case "restore":
         return this.#engineTurns.take(async () => (await this.#loaded().restore(call.takes.passes), null));
       case "memory":
-        return this.#engineTurns.take(() => this.#memory());
+        return this.#step(signal, (model) => this.#memory(model));
       case "tokenize":
         return this.#step(signal, (model) => Array.from(model.tokenize(call.takes.text)));
       case "detokenize":
@@ -142,8 +142,8 @@ export class Host {
     return { ...report, adapter: this.#named(report.adapter), wasm_bytes };
   }
 
-  #memory(): Memory {
-    const { gpuBytes } = this.#loaded().info();
+  #memory(model: EngineModel): Memory {
+    const { gpuBytes } = model.info();
     const [wasmBytes, processorBytes] = [this.#engine?.memoryBytes() ?? 0, this.#engine?.processorBytes() ?? 0];
     return { gpuBytes, wasmBytes, processorBytes };
   }

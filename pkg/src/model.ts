@@ -67,8 +67,8 @@ export class Model implements AsyncDisposable {
   }
 
   /** The bytes that the model holds now; `info` has what it held once it was loaded. */
-  memory(): Promise<Memory> {
-    return this.#client.call("memory", {}).done;
+  async memory(options?: ShortOptions): Promise<Memory> {
+    return this.#client.call("memory", {}, shortOptions("memory", options)).done;
   }
 
   /** The tokens of a text, as `generate` would read it. */
