@@ -38,7 +38,11 @@ export async function keepTuning(adapter: string | undefined, tuning: Tuning): P
   }
 }
 
-/** An address that names adapter and browser, whose compiler counts as well; nothing is ever fetched from it. */
+/**
+ * An address that names adapter and browser, whose compiler counts as well; nothing is ever fetched from it. Caches take no
+ * others than of the web, and a page from the disk or of an extension has none.
+ */
 function key(adapter = "unnamed"): URL {
-  return new URL(`/oriel-tuning/${encodeURIComponent(`${adapter} ${navigator.userAgent}`)}`, location.origin);
+  const base = location.origin.startsWith("http") ? location.origin : "https://oriel.invalid";
+  return new URL(`/oriel-tuning/${encodeURIComponent(`${adapter} ${navigator.userAgent}`)}`, base);
 }

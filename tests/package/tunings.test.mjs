@@ -45,3 +45,15 @@ test("a browser that keeps nothing, or something broken, is measured again", asy
   globalThis.caches = { open: async () => ({ match: async () => new Response("{") }) };
   assert.equal(await keptTuning("card"), undefined);
 });
+
+test("pages without an address of the web keep it too, in a cache of their own", async () => {
+  const { origin } = globalThis.location;
+  for (const other of ["null", "chrome-extension://abc"]) {
+    globalThis.location.origin = other;
+    const { kept } = (globalThis.caches = cacheStorage());
+    await keepTuning("card", { matvec: { usual: "8" } });
+    assert.deepEqual(await keptTuning("card"), { matvec: { usual: "8" } });
+    assert.match([...kept.keys()][0], /^https:\/\/oriel\.invalid\/oriel-tuning\//);
+  }
+  globalThis.location.origin = origin;
+});
