@@ -16,7 +16,9 @@ pub use machine::{Address, Machine};
 pub use native::{Native, instructions};
 
 use crate::executor::choosing::Choosing;
-use crate::executor::{AdapterInfo, Counts, Host, Prepared, Readback, check_readback, check_tokens, nothing_was_run};
+use crate::executor::{
+    AdapterInfo, CacheLayout, Counts, Host, Prepared, Readback, check_readback, check_tokens, nothing_was_run,
+};
 use crate::format::Format;
 use crate::kernels::CacheFormat;
 use crate::plan::{CacheShape, Plan, Tensor};
@@ -89,6 +91,12 @@ impl Cpu {
             choosing: Choosing::default(),
             weight_bytes_read: 0,
         }
+    }
+
+    /// Where a layer's keys (`side` 0) or values (1) begin.
+    fn cache_side(&self, layer: usize, side: usize) -> Option<Address> {
+        let cache = self.cache.as_ref()?.layers.get(layer)?;
+        Some(if side == 0 { cache.keys } else { cache.values })
     }
 
     /// Makes a weight one that is put in order before the first run: plans are prepared before their weights come.
@@ -200,6 +208,25 @@ impl Host for Cpu {
         let layers = (0..layers).map(layer).collect::<Result<_>>()?;
         self.cache = Some(Cache { shape, layers });
         Ok(())
+    }
+
+    fn cache_layout(&self) -> Option<CacheLayout> {
+        let cache = self.cache.as_ref()?;
+        let op::Cache { kv_heads, head_width: cells, capacity, half, .. } = *cache.layers.first()?;
+        let (layers, cell_bytes) = (cache.shape.layers, if half == 1 { 2 } else { 4 });
+        Some(CacheLayout { layers, kv_heads, capacity, tile: LANES, cells, cell_bytes })
+    }
+
+    fn read_head(&self, layer: usize, side: usize, first: usize, bytes: &mut [u8]) {
+        if let Some(at) = self.cache_side(layer, side) {
+            self.machine.read(at + first, bytes);
+        }
+    }
+
+    fn write_head(&mut self, layer: usize, side: usize, first: usize, bytes: &[u8]) {
+        if let Some(at) = self.cache_side(layer, side) {
+            self.machine.write(at + first, bytes);
+        }
     }
 
     fn prepare(&mut self, plan: &Plan, catalogue: &Catalogue) -> Result<Prepared> {

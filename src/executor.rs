@@ -2,8 +2,10 @@
 
 pub(crate) mod choosing;
 mod host;
+mod layout;
 
 pub use host::Host;
+pub use layout::CacheLayout;
 
 use crate::cpu::{Activations, Cpu, Machine};
 use crate::gpu::{Gpu, GpuOptions};

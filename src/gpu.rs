@@ -7,6 +7,7 @@
 mod choosing;
 mod device;
 mod flights;
+mod keep;
 mod measure;
 mod pipelines;
 mod prepared;
@@ -56,6 +57,7 @@ struct Weight {
 
 /// Keys of each layer and, from byte `half` on, its values.
 struct Cache {
+    shape: CacheShape,
     format: CacheFormat,
     half: u64,
     layers: Vec<Buffer>,
@@ -99,7 +101,7 @@ impl Gpu {
     pub fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) {
         let half = format.bytes(shape);
         let layers = (0..shape.layers).map(|layer| self.device.storage(&format!("cache.{layer}"), 2 * half)).collect();
-        self.cache = Some(Cache { format, half, layers });
+        self.cache = Some(Cache { shape, format, half, layers });
     }
 
     /// How the cache is stored; plans without one don't ask.

@@ -3,7 +3,9 @@
 //! Weights stand in memory in the same formats as on a GPU, and the same values are computed from them.
 
 use crate::executor::choosing::Choosing;
-use crate::executor::{AdapterInfo, Counts, Host, Prepared, Readback, check_readback, check_tokens, nothing_was_run};
+use crate::executor::{
+    AdapterInfo, CacheLayout, Counts, Host, Prepared, Readback, check_readback, check_tokens, nothing_was_run,
+};
 use crate::format::Packed;
 use crate::kernels::{
     CacheFormat, Rows, RowsMut, attention, choose, embed, heads, last_row, layer_norm, matmul, pointwise, rms_norm,
@@ -68,6 +70,25 @@ impl Host for Reference {
         let layers = (0..shape.layers).map(|_| Ok([half()?, half()?])).collect::<Result<_>>()?;
         self.cache = Some(Cache { shape, format, layers });
         Ok(())
+    }
+
+    fn cache_layout(&self) -> Option<CacheLayout> {
+        let CacheShape { layers, kv_heads, head_width: cells, context: capacity } = self.cache.as_ref()?.shape;
+        Some(CacheLayout { layers, kv_heads, capacity, tile: 1, cells, cell_bytes: 4 })
+    }
+
+    fn read_head(&self, layer: usize, side: usize, first: usize, bytes: &mut [u8]) {
+        if let Some(cache) = &self.cache {
+            let all: &[u8] = bytemuck::cast_slice(&cache.layers[layer][side]);
+            bytes.copy_from_slice(&all[first..first + bytes.len()]);
+        }
+    }
+
+    fn write_head(&mut self, layer: usize, side: usize, first: usize, bytes: &[u8]) {
+        if let Some(cache) = &mut self.cache {
+            let all: &mut [u8] = bytemuck::cast_slice_mut(&mut cache.layers[layer][side]);
+            all[first..first + bytes.len()].copy_from_slice(bytes);
+        }
     }
 
     fn prepare(&mut self, plan: &Plan, _catalogue: &Catalogue) -> Result<Prepared> {

@@ -30,6 +30,7 @@ mod chunks;
 mod files;
 mod generation;
 mod incoming;
+mod kept;
 mod ledger;
 mod loading;
 mod model;

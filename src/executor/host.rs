@@ -1,6 +1,6 @@
 //! What the processor's executors have in common.
 
-use super::{AdapterInfo, Counts, Prepared, Readback};
+use super::{AdapterInfo, CacheLayout, Counts, Prepared, Readback};
 use crate::Result;
 use crate::kernels::CacheFormat;
 use crate::plan::{CacheShape, Plan, Tensor};
@@ -20,6 +20,15 @@ pub trait Host: Sink {
     /// # Errors
     /// Where there is not enough memory.
     fn allocate_cache(&mut self, shape: CacheShape, format: CacheFormat) -> Result<()>;
+
+    /// How keys and values stand; none before there is a cache.
+    fn cache_layout(&self) -> Option<CacheLayout>;
+
+    /// Reads some of a head's keys (`side` 0) or values (1), from a byte of that side on.
+    fn read_head(&self, layer: usize, side: usize, first: usize, bytes: &mut [u8]);
+
+    /// Writes them.
+    fn write_head(&mut self, layer: usize, side: usize, first: usize, bytes: &[u8]);
 
     /// As [`Executor::prepare`](super::Executor::prepare).
     ///

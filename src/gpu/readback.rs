@@ -25,6 +25,12 @@ impl Staging {
         encoder.copy_buffer_to_buffer(tensor, first, &self.buffer, 0, bytes);
     }
 
+    /// Records the copy of one row from anywhere in a buffer.
+    pub fn gather(&self, encoder: &mut wgpu::CommandEncoder, buffer: &Buffer, first: u64, row: usize) {
+        let at = self.bytes(row as u32);
+        encoder.copy_buffer_to_buffer(buffer, first, &self.buffer, at, self.bytes(1));
+    }
+
     fn bytes(&self, rows: u32) -> u64 {
         u64::from(rows) * self.stride as u64 * 4
     }

@@ -258,6 +258,16 @@ impl Generation {
         self.finish
     }
 
+    /// The number that tells it from others.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The prompt's tokens, then the new ones.
+    pub(super) fn history(&self) -> &[u32] {
+        &self.history
+    }
+
     /// The prompt's tokens.
     pub fn prompt(&self) -> &[u32] {
         &self.history[..self.prompt_tokens]

@@ -60,6 +60,16 @@ impl Ledger {
         Ok(Ledger { owed: passes.len(), passes, untold: Some(0) })
     }
 
+    /// Passes whose keys and values stand in the cache.
+    pub fn standing(passes: Vec<Pass>) -> Ledger {
+        Ledger { owed: 0, passes, untold: Some(0) }
+    }
+
+    /// The passes, in order.
+    pub fn passes(&self) -> &[Pass] {
+        &self.passes
+    }
+
     /// The tokens that stand in the cache, or will once nothing is owed.
     pub fn tokens(&self) -> Vec<u32> {
         let mut tokens = Vec::new();

@@ -3,6 +3,7 @@
 use super::assembly::Assembly;
 use super::files::Found;
 use super::incoming::Incoming;
+use super::kept::Mark;
 use super::model::Passes;
 use super::text::Text;
 use super::{CachePrecision, Device, LoadOptions, Model, Tune};
@@ -25,6 +26,7 @@ pub struct Loading {
     executor: Executor,
     notice: Option<String>,
     incoming: Incoming,
+    mark: Mark,
     /// Whether kernels are measured once the weights are there.
     measures: bool,
     /// There once the first head is whole.
@@ -63,6 +65,7 @@ impl Loading {
             executor,
             notice,
             incoming: Incoming::default(),
+            mark: Mark::new(),
             measures: false,
             parts: None,
             passes: None,
@@ -138,6 +141,7 @@ impl Loading {
     /// encoding that is not supported, a tensor that is missing or of another shape, too little memory.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         let (file, before) = (self.incoming.file(), self.incoming.seen());
+        self.mark.see(before, bytes);
         if let Some(found) = self.incoming.push(bytes)? {
             // The chunks before this one held nothing but the head.
             let mut intake = self.open_head(found)?;
@@ -184,7 +188,7 @@ impl Loading {
         assembly.fill_constants(&mut self.executor)?;
         self.executor.weights_are_whole()?;
         self.executor.settle().await?;
-        let mut model = Model::new(self.executor, (assembly, text), passes, self.notice);
+        let mut model = Model::new(self.executor, (assembly, text), passes, (self.notice, self.mark));
         model.learn_latency().await?;
         if self.measures {
             model.measure(Some(TUNING_S)).await?;

@@ -2,10 +2,11 @@
 
 use super::assembly::{Assembly, Bound, FormatUse};
 use super::chunks::Chunks;
+use super::kept::{Mark, Shelf};
 use super::ledger::{Change, Ledger, Pass};
 use super::pace::Pace;
 use super::text::Text;
-use crate::executor::{AdapterInfo, Counts, Executor, Prepared, Readback};
+use crate::executor::{AdapterInfo, CacheLayout, Counts, Executor, Prepared, Readback};
 use crate::kernels::CacheFormat;
 use crate::kernels::tuning::Measured;
 use crate::models::ModelShape;
@@ -36,9 +37,13 @@ pub struct Model {
     /// The same with scores for every row, and its rows; made when it is first needed.
     scoring: Option<(Prepared, u32)>,
     /// The tokens whose keys and values stand in the cache, by position.
-    cached: Vec<u32>,
+    pub(super) cached: Vec<u32>,
     /// By which passes they came there.
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
+    /// What stood there before, for other answers.
+    pub(super) shelf: Shelf,
+    /// Which model it is.
+    pub(super) mark: Mark,
     /// The answer whose options the executor chooses tokens by, if that is still sure.
     pub(super) turn: Option<u64>,
     /// The token that was chosen last, of those that came back; its keys and values are not in the cache yet.
@@ -96,7 +101,7 @@ impl Model {
         executor: Executor,
         (assembly, text): (Assembly, Text),
         passes: Passes,
-        notice: Option<String>,
+        (notice, mark): (Option<String>, Mark),
     ) -> Model {
         let first_rows = assembly.prompt_rows(Bound::of(&executor));
         Model {
@@ -110,6 +115,8 @@ impl Model {
             scoring: None,
             cached: Vec::new(),
             ledger: Ledger::default(),
+            shelf: Shelf::default(),
+            mark,
             turn: None,
             last: None,
             flights: VecDeque::new(),
@@ -280,6 +287,11 @@ impl Model {
             self.flights.push_back(0);
         }
         Ok(left - rows)
+    }
+
+    /// How keys and values stand on the device.
+    pub(super) fn cache_layout(&self) -> Option<CacheLayout> {
+        self.executor.cache_layout()
     }
 
     fn run(&mut self, pass: Prepared, start: usize, tokens: &[u32], readback: Readback) -> Result<()> {
