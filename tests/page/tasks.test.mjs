@@ -1,7 +1,7 @@
 // Ways into the page: tasks that people ask small models for, models from the gallery, and files and folders dropped on it.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after } from "node:test";
@@ -13,7 +13,7 @@ const REPOSITORY = "Qwen/Qwen2.5-0.5B-Instruct-GGUF";
 /** A folder in the place of a repository of the gallery, with the demo model under the name of its file. */
 const folder = await mkdtemp(join(tmpdir(), "oriel-gallery-"));
 after(() => rm(folder, { recursive: true }));
-await symlink(modelFile(), join(folder, "qwen2.5-0.5b-instruct-q4_0.gguf"));
+await copyFile(modelFile(), join(folder, "qwen2.5-0.5b-instruct-q4_0.gguf"));
 
 const { server, open } = await start(after, { device: "cpu", hub: { [REPOSITORY]: folder } });
 const page = await open("", { viewport: { width: 1280, height: 800 } });
