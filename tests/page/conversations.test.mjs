@@ -197,6 +197,7 @@ test("the picture of the page that the README has", async () => {
   await ask(shown, "Write a Python function that reverses a string.");
   await shown.locator(".words.markdown .code pre").waitFor();
   await shown.locator("#kept li").nth(2).waitFor();
+  await shown.mouse.move(600, 650);
   await picture(shown, "page");
   if (process.env.ORIEL_UPDATE) await copyFile(root("target/page/page.png"), root("docs/page.png"));
   assert.ok((await stat(root("target/page/page.png"))).size < PICTURE_BYTES);
