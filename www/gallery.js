@@ -4,6 +4,7 @@ import { check } from "./oriel/index.js";
 import { deviceOptions } from "./device.js";
 import { make } from "./elements.js";
 import { bytes } from "./format.js";
+import { showStored } from "./stored.js";
 
 const HUB_PAGES = "https://huggingface.co";
 const APACHE = ["Apache-2.0", "https://www.apache.org/licenses/LICENSE-2.0"];
@@ -86,8 +87,12 @@ const MODELS = [
 /** Opens the list; `onChoose` is given `{ source, name }`. */
 export function openGallery(onChoose) {
   const dialog = document.querySelector("#gallery");
-  const list = dialog.querySelector("ul");
+  const list = dialog.querySelector("#models");
   if (!list.firstElementChild) list.append(...MODELS.map((model) => row(model, dialog, onChoose)));
+  void showStored(dialog.querySelector("#stored"), (choice) => {
+    dialog.close();
+    onChoose(choice);
+  });
   dialog.showModal();
 }
 

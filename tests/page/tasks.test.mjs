@@ -55,7 +55,7 @@ test("the gallery asks for nothing until it is told to, then says whether a mode
   await page.click("#browse");
   const row = page.locator("#gallery li", { hasText: "Qwen2.5 0.5B Instruct" });
   await row.waitFor();
-  const asked = server.requests.slice(before).filter((path) => path !== "/gallery.js");
+  const asked = server.requests.slice(before).filter((path) => !/^\/(gallery|stored)\.js$/.test(path));
   assert.deepEqual(asked, []);
   await row.getByRole("button", { name: /Check/ }).click();
   await row.locator('.fit[data-status="yes"]').waitFor();
@@ -72,6 +72,27 @@ test("a model of the gallery is loaded by its name", async () => {
   await state(page, "ready");
   assert.equal(await page.innerText("#model-name"), "Qwen2.5 0.5B Instruct");
   assert.ok(server.requests.some((path) => path.startsWith(`/hub/${REPOSITORY}/resolve/main/`)));
+});
+
+test("what was fetched is on this machine, loads without another download, and can be deleted", async () => {
+  await page.click("#choose");
+  await page.click("#browse");
+  const stored = page.locator("#stored li", { hasText: "qwen2.5-0.5b-instruct-q4_0.gguf" });
+  await stored.waitFor();
+  assert.match(await stored.innerText(), /98\.4 MB/);
+  assert.match(await page.innerText("#stored > p"), /^98\.4 MB of the .* GB that this page may take\./);
+  await lookAt("stored");
+  const before = server.sent.reduce((sum, { bytes }) => sum + bytes, 0);
+  await stored.getByRole("button", { name: /^Load/ }).click();
+  await state(page, "loading");
+  await state(page, "ready");
+  const more = server.sent.reduce((sum, { bytes }) => sum + bytes, 0) - before;
+  assert.ok(more < 10e6, `${more} bytes were sent again`);
+  await page.click("#choose");
+  await page.click("#browse");
+  await stored.getByRole("button", { name: /^Delete/ }).click();
+  await page.locator("#stored").waitFor({ state: "hidden" });
+  await page.click("#gallery .gallery-head button");
 });
 
 test("a task makes a prompt of a text and its fields", async () => {

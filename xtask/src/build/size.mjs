@@ -22,7 +22,7 @@ const files = readdirSync(folder, { recursive: true, withFileTypes: true })
 
 const row = (name, raw, packed) => `${name.padEnd(40)}${String(raw).padStart(12)}${String(packed).padStart(12)}`;
 const ADAPTERS = "openai|ai-sdk|pipeline|react|element|prompt-api";
-const PARTS = "(markdown|sidebar|shelf|transcript|gallery)\\.js";
+const PARTS = "(markdown|sidebar|shelf|transcript|gallery|stored)\\.js";
 const PANELS = "(privacy|charts|kernels|lines|tokens)\\.(js|css)|panels\\.css|icons.\\w+\\.png";
 const APART = {
   "for the processor, at most one of": /oriel_cpu_/,
