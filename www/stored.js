@@ -36,7 +36,8 @@ function row({ key, url, bytes: here, totalBytes, whole }, onLoad, doing) {
   drop.addEventListener("click", doing(() => storage.delete({ key })));
   const acts = make("div", { className: "gallery-acts" }, drop);
   if (/\.gguf$/i.test(name)) {
-    const load = make("button", { type: "button", className: "primary", textContent: "Load", ariaLabel: `Load ${name}, stored` });
+    const ariaLabel = `Load ${name}, stored`;
+    const load = make("button", { type: "button", className: "primary", textContent: "Load", ariaLabel });
     load.addEventListener("click", () => onLoad({ source: url, name }));
     acts.append(load);
   }
