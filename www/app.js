@@ -14,6 +14,7 @@ import { Figures } from "./figures.js";
 import { LOST, Notice } from "./notice.js";
 import { ProgressView } from "./progress.js";
 import { Settings } from "./settings.js";
+import { note, noted } from "./shown.js";
 import { Tree } from "./tree.js";
 
 /** How often an answer that is coming is kept, in milliseconds. */
@@ -236,7 +237,7 @@ function open(own) {
   if (own.record.messages.length) settings.fields = own.record.settings;
   conversation.open(own);
   notice.hide();
-  history.replaceState({ conversation: own.id }, "");
+  note(own.id);
   void sidebar.then((list) => (list.current = own.id));
   shelf.open(false);
   composer.focus();
@@ -255,8 +256,8 @@ const panel = drawer("#panel", "#panel-toggle", "#panel-close");
 const shelf = drawer("#sidebar", "#sidebar-toggle", "#sidebar-close");
 
 void sidebar.then((list) => {
-  const before = list.find(history.state?.conversation);
+  const before = list.find(noted());
   if (before && talk.record.messages.length === 0) open(new Tree(structuredClone(before)));
   else list.current = talk.id;
-  history.replaceState({ conversation: talk.id }, "");
+  note(talk.id);
 });
