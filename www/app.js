@@ -10,6 +10,7 @@ import { Conversation } from "./conversation.js";
 import { DEMO } from "./demo.js";
 import { deviceOptions } from "./device.js";
 import { drawer } from "./drawer.js";
+import { gauge } from "./gauge.js";
 import { Figures } from "./figures.js";
 import { LOST, Notice } from "./notice.js";
 import { ProgressView } from "./progress.js";
@@ -166,7 +167,7 @@ async function answer(asked) {
     run = begin(own, asked);
     for await (const chunk of run) {
       writer.add(chunk.text);
-      figures.live();
+      figures.live(chunk);
       if (performance.now() - kept < KEEP_MS) continue;
       kept = performance.now();
       keep(own);
@@ -201,12 +202,12 @@ async function modelForThis(own) {
 
 /** The two ways to ask: the next turn of a chat, or the continuation of a text. */
 function begin(own, asked) {
-  const options = settings.sampling();
   figures.start();
-  if (asked.mode === "complete") return model.generate(asked.text, options);
+  const generate = (prompt) => model.generate(prompt, gauge.asking(prompt, settings.sampling()));
+  if (asked.mode === "complete") return generate(asked.text);
   // The engine's cache holds what the conversation had before: only what is new is computed.
   const system = settings.system();
-  return model.generate([...(system ? [{ role: "system", content: system }] : []), ...own.prompt(asked)], options);
+  return generate([...(system ? [{ role: "system", content: system }] : []), ...own.prompt(asked)]);
 }
 
 /** The list of conversations, once it has come: the page is of use before. */

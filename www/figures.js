@@ -30,13 +30,12 @@ export class Figures {
 
   start() {
     this.#live = undefined;
-    gauge.begin();
   }
 
   /** A token has come. */
-  live() {
+  live(chunk) {
     const now = performance.now();
-    gauge.token(now);
+    gauge.token(now, chunk);
     this.#live ??= { first: now, since: -1 };
     this.#live.since += 1;
     if (this.#live.since >= ENOUGH) this.#rate("decode", (this.#live.since / (now - this.#live.first)) * 1000);

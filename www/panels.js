@@ -5,6 +5,7 @@ import "./keep.js";
 const PANELS = {
   charts: () => import("./charts.js"),
   kernels: () => import("./kernels.js"),
+  tokens: () => import("./tokens.js"),
   privacy: () => import("./privacy.js"),
 };
 

@@ -91,6 +91,35 @@ test("charts follow the tokens and the memory", async () => {
   assert.ok(inks.every((ink) => ink > 500), inks.join(", "));
 });
 
+test("the token view colours tokens, shows what else was likely, and answers anew from another", async () => {
+  await openPanel("tokens");
+  await settings(page, { maxTokens: 12 });
+  const whole = await ask(page, "What is the capital of France?");
+  const tokens = panel("tokens").locator(".tokens .token");
+  const texts = await tokens.allTextContents();
+  assert.equal(texts.join("").replaceAll("·", "").trim(), whole.trim());
+  const place = texts.findIndex((text) => text.includes("Paris"));
+  await tokens.nth(place).hover();
+  const rows = panel("tokens").locator(".alternatives li");
+  assert.equal(await rows.count(), 5);
+  assert.match(await rows.first().innerText(), /Paris[\s\S]*\d+\.\d %/);
+  assert.ok(await rows.first().locator("button").isDisabled(), "the one that was taken");
+  // The keyboard walks along the tokens.
+  await tokens.nth(place).click();
+  await page.keyboard.press("ArrowLeft");
+  assert.equal(await tokens.nth(place - 1).getAttribute("aria-selected"), "true");
+  await page.keyboard.press("ArrowRight");
+  const other = await rows.nth(1).locator("code").innerText();
+  await rows.nth(1).locator("button").click();
+  await panel("tokens").locator('button:text-is("Stop")').waitFor({ state: "hidden" });
+  await page.waitForFunction((place) => document.querySelectorAll(".tokens .token").length > place + 1, place);
+  const branch = await tokens.allTextContents();
+  assert.deepEqual(branch.slice(0, place), texts.slice(0, place));
+  assert.equal(branch[place].trim(), other.replaceAll("␣", "").trim());
+  assert.match(await panel("tokens").innerText(), new RegExp(`Another way from token ${place + 1} on`));
+  assert.equal(await page.locator(".words").last().innerText().then((text) => text.trim()), whole.trim());
+});
+
 test("the kernels' panel says why it has no times on the processor", async () => {
   await openPanel("kernels");
   assert.ok(await page.isDisabled('details[data-panel="kernels"] button'));

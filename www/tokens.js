@@ -1,0 +1,171 @@
+// Tokens with how likely they were -> the token view: each a colour, its alternatives when it is pointed at, and another
+// answer from any of them on.
+
+import { gauge } from "./gauge.js";
+import { make } from "./make.js";
+
+/** From likely to unlikely: the least probability of each colour. */
+const STEPS = [0.9, 0.6, 0.3, 0.1, 0];
+
+const HINT = "While this is open, answers tell how likely each token was. Point at one, or walk with the arrow keys.";
+
+export function show(root) {
+  const view = new View(root);
+  const details = root.closest("details");
+  const look = () => (gauge.likelihoods = details.open);
+  details.addEventListener("toggle", look);
+  look();
+  gauge.addEventListener("answer", () => view.begin(gauge.answer));
+  gauge.addEventListener("token", () => view.grow());
+  gauge.addEventListener("model", () => view.begin(undefined));
+  view.begin(undefined);
+}
+
+class View {
+  #state = make("p", { className: "hint" });
+  #list = make("div", { className: "tokens", role: "listbox", "aria-label": "Tokens of the answer" });
+  #detail = make("div", { className: "alternatives" });
+  #stop = make("button", { type: "button", className: "quiet", hidden: true }, "Stop");
+  /** The answer in view, and the tokens of it that are drawn. */
+  #answer;
+  #drawn = 0;
+  /** A token that was clicked stays chosen, whatever is pointed at. */
+  #pinned = false;
+  /** The branch that is being answered. */
+  #run;
+
+  constructor(root) {
+    const scale = make("p", { className: "scale", "aria-hidden": "true" }, "likely ");
+    scale.append(...STEPS.map((_, step) => make("span", { className: `token p-${step}` }, "  ")), " unlikely");
+    root.append(make("p", { className: "hint" }, HINT), scale, this.#state, this.#list, this.#stop, this.#detail);
+    this.#list.addEventListener("pointerover", ({ target }) => !this.#pinned && this.#choose(target));
+    this.#list.addEventListener("focusin", ({ target }) => this.#choose(target));
+    this.#list.addEventListener("click", ({ target }) => {
+      this.#pinned = true;
+      this.#choose(target);
+    });
+    this.#list.addEventListener("keydown", (event) => this.#walk(event));
+    this.#stop.addEventListener("click", () => this.#run?.stop());
+  }
+
+  begin(answer) {
+    this.#run?.stop();
+    this.#answer = answer;
+    this.#drawn = 0;
+    this.#pinned = false;
+    this.#list.replaceChildren();
+    this.#detail.replaceChildren();
+    this.#list.hidden = true;
+    const asked = answer?.options.topLogprobs !== undefined;
+    this.#state.textContent = answer === undefined ? "The next answer will be shown here." : "";
+    if (answer && !asked) this.#state.textContent = "This answer began before the panel was opened.";
+  }
+
+  grow() {
+    const { chunks, options } = this.#answer ?? { chunks: [] };
+    if (!options?.topLogprobs) return;
+    this.#list.hidden = false;
+    for (; this.#drawn < chunks.length; this.#drawn += 1) this.#list.append(token(chunks[this.#drawn], this.#drawn));
+    const probabilities = chunks.map(({ logprob }) => logprob);
+    const mean = probabilities.reduce((sum, logprob) => sum + logprob, 0) / probabilities.length;
+    const branch = this.#answer.from === undefined ? "" : `Another way from token ${this.#answer.from + 1} on. `;
+    this.#state.textContent = `${branch}${chunks.length} tokens, each ${percent(mean)} likely in the (geometric) mean.`;
+  }
+
+  #choose(target) {
+    const chosen = target.closest(".token");
+    if (!chosen) return;
+    for (const other of this.#list.querySelectorAll('[aria-selected="true"]')) mark(other, false);
+    mark(chosen, true);
+    const place = Number(chosen.dataset.place);
+    const chunk = this.#answer.chunks[place];
+    const rows = chunk.topLogprobs.map((other) => this.#alternative(other, chunk, place));
+    const listed = chunk.topLogprobs.some(({ token: id }) => id === chunk.token);
+    if (!listed) rows.push(this.#alternative({ ...chunk, text: chunk.text }, chunk, place));
+    const title = make("h3", {}, `In place ${place + 1}, the likeliest`);
+    const words = "Choose one, and the answer goes on from it, here beside the conversation.";
+    const hint = make("p", { className: "hint" }, words);
+    this.#detail.replaceChildren(title, make("ul", {}, ...rows), hint);
+  }
+
+  #alternative({ token: id, text, logprob }, chunk, place) {
+    const bar = make("meter", { min: 0, max: 1, value: Math.exp(logprob), "aria-hidden": "true" });
+    const own = id === chunk.token;
+    const button = make("button", { type: "button", disabled: own }, make("code", {}, visible(text)), bar, percent(logprob));
+    button.setAttribute("aria-label", `${visible(text)}, ${percent(logprob)}${own ? ", the one that was taken" : ""}`);
+    const instead = { token: id, text, logprob, topLogprobs: chunk.topLogprobs };
+    button.addEventListener("click", () => void this.#branch(place, instead));
+    return make("li", {}, button);
+  }
+
+  /** Answers anew from the tokens before a place and another token in it. */
+  async #branch(place, instead) {
+    const { prompt, options, chunks } = this.#answer;
+    const { model } = gauge;
+    const kept = [...chunks.slice(0, place), instead];
+    this.begin({ prompt, options, chunks: kept, from: place });
+    const own = this.#answer;
+    this.grow();
+    this.#stop.hidden = false;
+    try {
+      const before = await tokensOf(model, prompt);
+      const maxTokens = Math.max((options.maxTokens ?? 256) - kept.length, 1);
+      const run = model.generate([...before, ...kept.map(({ token: id }) => id)], { ...options, maxTokens });
+      this.#run = run;
+      for await (const chunk of run) {
+        if (own !== this.#answer) break;
+        own.chunks.push(chunk);
+        this.grow();
+      }
+    } catch (error) {
+      if (own === this.#answer) this.#state.textContent = error.message;
+    } finally {
+      if (own === this.#answer) {
+        this.#stop.hidden = true;
+        this.#run = undefined;
+      }
+    }
+  }
+
+  #walk(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const all = [...this.#list.children];
+    if (event.key === "Escape") this.#pinned = false;
+    if (!step) return;
+    event.preventDefault();
+    const next = all[all.indexOf(document.activeElement) + step];
+    next?.focus();
+  }
+}
+
+function token(chunk, place) {
+  const probability = Math.exp(chunk.logprob);
+  const step = STEPS.findIndex((least) => probability >= least);
+  const element = make("span", { className: `token p-${step}`, role: "option", tabIndex: place === 0 ? 0 : -1 });
+  element.dataset.place = place;
+  element.textContent = chunk.text === "" ? "·" : chunk.text.replaceAll("\n", "↵\n");
+  element.setAttribute("aria-selected", "false");
+  return element;
+}
+
+/** One token at a time is in the keyboard's way: the chosen one. */
+function mark(element, chosen) {
+  element.setAttribute("aria-selected", String(chosen));
+  element.tabIndex = chosen ? 0 : -1;
+}
+
+/** The tokens by which the model was asked: a text's, or a conversation's, as the template has written them out. */
+async function tokensOf(model, prompt) {
+  if (typeof prompt === "string") return model.tokenize(prompt);
+  const all = await model.tokenize(await model.applyTemplate(prompt));
+  const lead = await model.tokenize("");
+  // What a vocabulary puts before a text is the template's to write here.
+  return lead.every((id, place) => all[place] === id) ? all.slice(lead.length) : all;
+}
+
+const visible = (text) => JSON.stringify(text).slice(1, -1).replace(/^ /, "␣") || "(nothing)";
+
+function percent(logprob) {
+  const share = Math.exp(logprob) * 100;
+  return share < 0.1 ? "< 0.1 %" : `${share.toFixed(1)} %`;
+}
