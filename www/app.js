@@ -10,8 +10,8 @@ import { Conversation } from "./conversation.js";
 import { DEMO } from "./demo.js";
 import { deviceOptions } from "./device.js";
 import { drawer } from "./drawer.js";
-import { gauge } from "./gauge.js";
 import { Figures } from "./figures.js";
+import { gauge } from "./gauge.js";
 import { LOST, Notice } from "./notice.js";
 import { ProgressView } from "./progress.js";
 import { Settings } from "./settings.js";
@@ -144,18 +144,25 @@ function acceptable() {
   return false;
 }
 
+gauge.addEventListener("branch", ({ detail }) => {
+  if (!idle()) return;
+  talk.show(detail.asked);
+  void answer(detail.asked, detail);
+});
+
 /** Whether nothing is being answered. */
 function idle() {
   return !run && !composer.waiting;
 }
 
-/** Has a question of the conversation answered. Resolves to whether there was a model to do it. */
-async function answer(asked) {
+/** Has a question answered, or an answer of it gone on with from a branch. Resolves to whether there was a model for it. */
+async function answer(asked, branch = { text: "", chunks: [] }) {
   notice.hide();
   const own = talk;
   if (!acceptable() || (!model && !(await modelForThis(own)))) return false;
   const { mode, text: given } = asked;
-  const heading = { role: "assistant", mode, who: chooser.name, state: "streaming", text: "", tokens: 0, afterwards: "" };
+  const begun = { text: branch.text, tokens: branch.chunks.length };
+  const heading = { role: "assistant", mode, who: chooser.name, state: "streaming", ...begun, afterwards: "" };
   const message = own.add(asked, mode === "complete" ? { ...heading, given } : heading);
   own.record.model = chosen;
   enter("answering");
@@ -164,7 +171,7 @@ async function answer(asked) {
   keep(own);
   let kept = performance.now();
   try {
-    run = begin(own, asked);
+    run = begin(own, asked, branch);
     for await (const chunk of run) {
       writer.add(chunk.text);
       figures.live(chunk);
@@ -200,10 +207,15 @@ async function modelForThis(own) {
   return model !== undefined && own === talk;
 }
 
-/** The two ways to ask: the next turn of a chat, or the continuation of a text. */
-function begin(own, asked) {
+/** The ways to ask: the next turn of a chat, the continuation of a text, or of an answer with another token in it. */
+function begin(own, asked, branch) {
   figures.start();
-  const generate = (prompt) => model.generate(prompt, gauge.asking(prompt, settings.sampling()));
+  const sampling = settings.sampling();
+  if (branch.tokens) {
+    const maxTokens = Math.max(sampling.maxTokens - branch.chunks.length, 1);
+    return model.generate(branch.tokens, gauge.begin(branch, { ...sampling, maxTokens }));
+  }
+  const generate = (prompt) => model.generate(prompt, gauge.begin({ asked, prompt }, sampling));
   if (asked.mode === "complete") return generate(asked.text);
   // The engine's cache holds what the conversation had before: only what is new is computed.
   const system = settings.system();
@@ -234,6 +246,7 @@ function keep(own) {
 /** Shows a conversation, which a reload of the page will show again. */
 function open(own) {
   run?.stop();
+  gauge.forget();
   talk = own;
   if (own.record.messages.length) settings.fields = own.record.settings;
   conversation.open(own);

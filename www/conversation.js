@@ -56,9 +56,10 @@ export class Conversation {
     this.toEnd();
   }
 
-  /** Takes up an answer that is in view: what writes it, into its message too. */
+  /** Takes up an answer that is in view: what writes it, into its message too, after what that begins with. */
   answer(message) {
     const item = this.#items.get(message);
+    const { text: begun, tokens: kept } = message;
     this.#announcer.clear();
     this.toEnd();
     const finish = (state, afterwards) => {
@@ -77,9 +78,9 @@ export class Conversation {
       },
       end: (result) => {
         // What a stop string held back, or cut off, is settled now.
-        message.text = result.text;
-        message.tokens = result.usage.completionTokens;
-        finish("done", summary(result));
+        message.text = begun + result.text;
+        message.tokens = kept + result.usage.completionTokens;
+        finish("done", summary(result, message.tokens));
       },
       fail: () => finish("failed", message.text ? "It did not come further." : "No answer."),
     };
@@ -189,9 +190,9 @@ function markdown(words) {
   };
 }
 
-function summary({ usage, timings, finishReason }) {
+function summary({ timings, finishReason }, count) {
   const reasons = { stop: "", length: "ended by the limit or a full context", abort: "stopped" };
-  const tokens = usage.completionTokens === 1 ? "1 token" : `${usage.completionTokens} tokens`;
+  const tokens = count === 1 ? "1 token" : `${count} tokens`;
   const pace = timings.decodeTokensPerSecond > 0 ? `${rate(timings.decodeTokensPerSecond)} tok/s` : "";
   return [tokens, pace, reasons[finishReason]].filter(Boolean).join(" · ");
 }

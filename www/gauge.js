@@ -8,7 +8,7 @@ class Gauge extends EventTarget {
   model;
   /** When each of the newest answer's tokens came, in the page's milliseconds. */
   times = [];
-  /** The newest answer: what it was asked by, and its chunks. */
+  /** The newest answer, `{ asked, prompt, options, from, chunks }`: the question's message, what the model was given, chunks. */
   answer;
   /** Whether someone looks at how likely tokens are: answers begun from then on tell it. */
   likelihoods = false;
@@ -16,17 +16,28 @@ class Gauge extends EventTarget {
   /** Another model, or none any more. */
   set(model) {
     this.model = model;
-    this.answer = undefined;
     this.dispatchEvent(new Event("model"));
+    this.forget();
   }
 
-  /** An answer to `prompt` begins. Returns the options to ask it by. */
-  asking(prompt, given) {
+  /** An answer begins, or goes on from what it is given of another. Returns the options to ask it by. */
+  begin({ asked, prompt, chunks = [] }, given) {
     const options = this.likelihoods ? { ...given, topLogprobs: ALTERNATIVES } : given;
     this.times = [];
-    this.answer = { prompt, options, chunks: [] };
+    this.answer = { asked, prompt, options, from: chunks.length, chunks: [...chunks] };
     this.dispatchEvent(new Event("answer"));
     return options;
+  }
+
+  /** The answer is in view no more. */
+  forget() {
+    this.answer = undefined;
+    this.dispatchEvent(new Event("answer"));
+  }
+
+  /** Has the page answer anew from a token on: `{ asked, prompt, chunks, text, tokens }`, `tokens` with the prompt's. */
+  branch(detail) {
+    this.dispatchEvent(new CustomEvent("branch", { detail }));
   }
 
   token(now, chunk) {

@@ -7,7 +7,8 @@ import { make } from "./make.js";
 /** From likely to unlikely: the least probability of each colour. */
 const STEPS = [0.9, 0.6, 0.3, 0.1, 0];
 
-const HINT = "While this is open, answers tell how likely each token was. Point at one, or walk with the arrow keys.";
+const HINT =
+  "While this is open, answers tell how likely each token was. Point at one, or walk with the arrow keys; a click keeps it.";
 
 export function show(root) {
   const view = new View(root);
@@ -17,59 +18,57 @@ export function show(root) {
   look();
   gauge.addEventListener("answer", () => view.begin(gauge.answer));
   gauge.addEventListener("token", () => view.grow());
-  gauge.addEventListener("model", () => view.begin(undefined));
-  view.begin(undefined);
+  view.begin(gauge.answer);
 }
 
 class View {
   #state = make("p", { className: "hint" });
   #list = make("div", { className: "tokens", role: "listbox", "aria-label": "Tokens of the answer" });
   #detail = make("div", { className: "alternatives" });
-  #stop = make("button", { type: "button", className: "quiet", hidden: true }, "Stop");
   /** The answer in view, and the tokens of it that are drawn. */
   #answer;
   #drawn = 0;
-  /** A token that was clicked stays chosen, whatever is pointed at. */
-  #pinned = false;
-  /** The branch that is being answered. */
-  #run;
+  /** The token that was clicked stays chosen, whatever is pointed at. */
+  #pinned;
 
   constructor(root) {
     const scale = make("p", { className: "scale", "aria-hidden": "true" }, "likely ");
     scale.append(...STEPS.map((_, step) => make("span", { className: `token p-${step}` }, "  ")), " unlikely");
-    root.append(make("p", { className: "hint" }, HINT), scale, this.#state, this.#list, this.#stop, this.#detail);
+    root.append(make("p", { className: "hint" }, HINT), scale, this.#state, this.#list, this.#detail);
     this.#list.addEventListener("pointerover", ({ target }) => !this.#pinned && this.#choose(target));
     this.#list.addEventListener("focusin", ({ target }) => this.#choose(target));
     this.#list.addEventListener("click", ({ target }) => {
-      this.#pinned = true;
+      const token = target.closest(".token");
+      this.#pinned = token === this.#pinned ? undefined : token;
       this.#choose(target);
     });
     this.#list.addEventListener("keydown", (event) => this.#walk(event));
-    this.#stop.addEventListener("click", () => this.#run?.stop());
   }
 
   begin(answer) {
-    this.#run?.stop();
     this.#answer = answer;
     this.#drawn = 0;
-    this.#pinned = false;
+    this.#pinned = undefined;
     this.#list.replaceChildren();
     this.#detail.replaceChildren();
     this.#list.hidden = true;
     const asked = answer?.options.topLogprobs !== undefined;
     this.#state.textContent = answer === undefined ? "The next answer will be shown here." : "";
-    if (answer && !asked) this.#state.textContent = "This answer began before the panel was opened.";
+    if (answer && !asked) this.#state.textContent = "The newest answer began before this was opened.";
+    if (answer?.chunks.length > 0) this.grow();
   }
 
   grow() {
-    const { chunks, options } = this.#answer ?? { chunks: [] };
+    const { chunks, options, from } = this.#answer ?? { chunks: [] };
     if (!options?.topLogprobs) return;
     this.#list.hidden = false;
     for (; this.#drawn < chunks.length; this.#drawn += 1) this.#list.append(token(chunks[this.#drawn], this.#drawn));
     const probabilities = chunks.map(({ logprob }) => logprob);
     const mean = probabilities.reduce((sum, logprob) => sum + logprob, 0) / probabilities.length;
-    const branch = this.#answer.from === undefined ? "" : `Another way from token ${this.#answer.from + 1} on. `;
-    this.#state.textContent = `${branch}${chunks.length} tokens, each ${percent(mean)} likely in the (geometric) mean.`;
+    const branch = from > 0 ? `Another way from token ${from} on. ` : "";
+    const count = chunks.length === 1 ? "1 token" : `${chunks.length} tokens`;
+    this.#state.textContent = `${branch}${count}, in the geometric mean ${percent(mean)} likely.`;
+    if (!this.#pinned) this.#list.scrollTop = this.#list.scrollHeight;
   }
 
   #choose(target) {
@@ -81,9 +80,9 @@ class View {
     const chunk = this.#answer.chunks[place];
     const rows = chunk.topLogprobs.map((other) => this.#alternative(other, chunk, place));
     const listed = chunk.topLogprobs.some(({ token: id }) => id === chunk.token);
-    if (!listed) rows.push(this.#alternative({ ...chunk, text: chunk.text }, chunk, place));
+    if (!listed) rows.push(this.#alternative(chunk, chunk, place));
     const title = make("h3", {}, `In place ${place + 1}, the likeliest`);
-    const words = "Choose one, and the answer goes on from it, here beside the conversation.";
+    const words = "Choose another, and the answer goes on from it, as a new version in the conversation.";
     const hint = make("p", { className: "hint" }, words);
     this.#detail.replaceChildren(title, make("ul", {}, ...rows), hint);
   }
@@ -98,43 +97,37 @@ class View {
     return make("li", {}, button);
   }
 
-  /** Answers anew from the tokens before a place and another token in it. */
+  /** Has the page answer anew from the tokens before a place and another token in it. */
   async #branch(place, instead) {
-    const { prompt, options, chunks } = this.#answer;
+    const answer = this.#answer;
     const { model } = gauge;
-    const kept = [...chunks.slice(0, place), instead];
-    this.begin({ prompt, options, chunks: kept, from: place });
-    const own = this.#answer;
-    this.grow();
-    this.#stop.hidden = false;
+    if (document.body.dataset.state !== "ready") return this.#say("An answer is still coming: this can be done after it.");
+    const chunks = [...answer.chunks.slice(0, place), instead];
+    const ids = chunks.map(({ token: id }) => id);
     try {
-      const before = await tokensOf(model, prompt);
-      const maxTokens = Math.max((options.maxTokens ?? 256) - kept.length, 1);
-      const run = model.generate([...before, ...kept.map(({ token: id }) => id)], { ...options, maxTokens });
-      this.#run = run;
-      for await (const chunk of run) {
-        if (own !== this.#answer) break;
-        own.chunks.push(chunk);
-        this.grow();
-      }
+      const calls = [tokensOf(model, answer.prompt), model.detokenize(ids), model.detokenize(ids.slice(0, -1))];
+      const [before, whole, without] = await Promise.all(calls);
+      if (answer !== this.#answer) return;
+      if (whole === without) return this.#say("This token is none of the text: it ends the answer, or steers the model.");
+      // Bytes that are no whole character yet become one with what follows.
+      const text = whole.replace(/\uFFFD+$/, "");
+      gauge.branch({ asked: answer.asked, prompt: answer.prompt, chunks, text, tokens: [...before, ...ids] });
     } catch (error) {
-      if (own === this.#answer) this.#state.textContent = error.message;
-    } finally {
-      if (own === this.#answer) {
-        this.#stop.hidden = true;
-        this.#run = undefined;
-      }
+      this.#say(error.message);
     }
+  }
+
+  #say(words) {
+    this.#detail.querySelector(".hint").textContent = words;
   }
 
   #walk(event) {
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
     const all = [...this.#list.children];
-    if (event.key === "Escape") this.#pinned = false;
+    if (event.key === "Escape") this.#pinned = undefined;
     if (!step) return;
     event.preventDefault();
-    const next = all[all.indexOf(document.activeElement) + step];
-    next?.focus();
+    all[all.indexOf(document.activeElement) + step]?.focus();
   }
 }
 

@@ -55,6 +55,11 @@ export class Tree {
     this.record.chosen[message.parent] = message.id;
   }
 
+  /** Has a message in view, whichever branch it stands in. */
+  show(message) {
+    for (let up = message; up; up = this.parent(up)) this.choose(up);
+  }
+
   /** A message and those beside it, in the order in which they came. */
   siblings({ parent }) {
     return this.record.messages.filter((message) => message.parent === parent);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
 import test, { after } from "node:test";
 import { fileURLToPath } from "node:url";
-import { ask, complaints, loadModel, settings, start } from "./browser.mjs";
+import { answer, ask, complaints, figures, loadModel, settings, start } from "./browser.mjs";
 
 const axe = await readFile(fileURLToPath(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url)), "utf8");
 const pictures = fileURLToPath(new URL("../../target/page/", import.meta.url));
@@ -93,6 +93,7 @@ test("charts follow the tokens and the memory", async () => {
 
 test("the token view colours tokens, shows what else was likely, and answers anew from another", async () => {
   await openPanel("tokens");
+  assert.match(await panel("tokens").innerText(), /began before this was opened/);
   await settings(page, { maxTokens: 12 });
   const whole = await ask(page, "What is the capital of France?");
   const tokens = panel("tokens").locator(".tokens .token");
@@ -109,16 +110,28 @@ test("the token view colours tokens, shows what else was likely, and answers ane
   await page.keyboard.press("ArrowLeft");
   assert.equal(await tokens.nth(place - 1).getAttribute("aria-selected"), "true");
   await page.keyboard.press("ArrowRight");
+  const prompt = await promptTokens();
   const other = await rows.nth(1).locator("code").innerText();
   await rows.nth(1).locator("button").click();
-  await panel("tokens").locator('button:text-is("Stop")').waitFor({ state: "hidden" });
-  await page.waitForFunction((place) => document.querySelectorAll(".tokens .token").length > place + 1, place);
+  const last = page.locator("#messages li").last();
+  await last.locator('.versions span:text-is("2/2")').waitFor();
+  await page.locator('#messages li:last-child[data-state="done"]').waitFor();
   const branch = await tokens.allTextContents();
   assert.deepEqual(branch.slice(0, place), texts.slice(0, place));
   assert.equal(branch[place].trim(), other.replaceAll("␣", "").trim());
+  assert.ok(branch.length > place + 1);
+  assert.equal((await answer(page)).trim(), branch.join("").replaceAll("·", "").trim());
   assert.match(await panel("tokens").innerText(), new RegExp(`Another way from token ${place + 1} on`));
-  assert.equal(await page.locator(".words").last().innerText().then((text) => text.trim()), whole.trim());
+  assert.equal(await promptTokens(), prompt, "it was asked by the same tokens");
+  await last.locator('[data-act="previous"]').click();
+  assert.equal((await answer(page)).trim(), whole.trim());
 });
+
+/** What the newest answer's prompt came to, by the context's fill and the answer's own tokens. */
+async function promptTokens() {
+  const filled = Number.parseInt((await figures(page)).context);
+  return filled - Number(await page.locator("#messages li").last().getAttribute("data-tokens"));
+}
 
 test("the kernels' panel says why it has no times on the processor", async () => {
   await openPanel("kernels");
