@@ -2,6 +2,7 @@
 //
 // A few rectangles need no library: what a chart library brings for axes and animation would weigh more than the page.
 
+import { make } from "./elements.js";
 import { rate } from "./format.js";
 
 /** As many ticks as an axis has at most. */
@@ -18,7 +19,7 @@ export class Chart {
   constructor(caption, titles, tone) {
     this.#root.className = `chart ${tone}`;
     const heading = document.createElement("figcaption");
-    heading.append(`${caption} `, element("small", {}, "tokens a second"));
+    heading.append(`${caption} `, make("small", {}, "tokens a second"));
     this.#root.append(heading, this.#rows);
     this.#data = new Map(titles.map((title) => [title, { points: [] }]));
     this.#draw();
@@ -51,18 +52,18 @@ export class Chart {
 /** A row of the table: title, bar, figures. */
 function line(title, { points, spread, reason }, most) {
   const row = document.createElement("tr");
-  row.append(element("th", { scope: "row" }, title));
+  row.append(make("th", { scope: "row" }, title));
   if (reason) {
-    row.append(element("td", { colspan: 2, class: "hint" }, `not measured: ${reason}`));
+    row.append(make("td", { colSpan: 2, className: "hint" }, `not measured: ${reason}`));
     return row;
   }
   const middle = spread?.median ?? median(points);
   const figure = document.createElement("td");
-  if (middle !== undefined) figure.append(element("strong", {}, rate(middle)));
+  if (middle !== undefined) figure.append(make("strong", {}, rate(middle)));
   if (spread && points.length > 1) {
-    figure.append(element("span", { class: "hint" }, ` ${rate(spread.min)}–${rate(spread.max)}`));
+    figure.append(make("span", { className: "hint" }, ` ${rate(spread.min)}–${rate(spread.max)}`));
   }
-  row.append(element("td", { class: "drawn" }), figure);
+  row.append(make("td", { className: "drawn" }), figure);
   row.children[1].append(bar(middle, spread, points, most));
   return row;
 }
@@ -82,7 +83,7 @@ function bar(middle, spread, points, most) {
 }
 
 function axis(ticks) {
-  const row = element("tr", { "aria-hidden": "true" });
+  const row = make("tr", { "aria-hidden": "true" });
   const drawn = svg("svg", { class: "axis" });
   for (const tick of ticks) {
     const x = `${(tick / ticks.at(-1)) * 100}%`;
@@ -91,7 +92,7 @@ function axis(ticks) {
     label.textContent = String(tick);
     drawn.append(label);
   }
-  row.append(...["td", "td", "td"].map((cell) => element(cell, {})));
+  row.append(...["td", "td", "td"].map((cell) => make(cell)));
   row.children[1].append(drawn);
   return row;
 }
@@ -115,13 +116,5 @@ function median(values) {
 function svg(name, attributes) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  return made;
-}
-
-/** An element with attributes and a text. */
-export function element(name, attributes, text) {
-  const made = document.createElement(name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  if (text !== undefined) made.textContent = text;
   return made;
 }

@@ -1,6 +1,6 @@
 // A report -> what it says besides speed: the adapter, the memory, what a token costs, and each kernel's share.
 
-import { element } from "./bench-chart.js";
+import { make } from "./elements.js";
 import { bytes, milliseconds, rate } from "./format.js";
 
 /** Titles, and what stands beside them. What gives nothing is left out. */
@@ -45,11 +45,11 @@ export function showFacts(root, report) {
       const text = say(report);
       if (!text) continue;
       const pair = document.createElement("div");
-      pair.append(element("dt", {}, name), element("dd", {}, text));
+      pair.append(make("dt", {}, name), make("dd", {}, text));
       list.append(pair);
     }
     const section = document.createElement("section");
-    section.append(element("h2", {}, title), list);
+    section.append(make("h2", {}, title), list);
     return section;
   });
   root.replaceChildren(...lists);
@@ -63,9 +63,9 @@ export function showKernels(root, kernels = []) {
     const row = document.createElement("tr");
     const percent = `${Math.round(share * 100)} %`;
     const facts = [kernel, format ?? "", shape, rate(us), times, `${(time * 100).toFixed(1)} %`, bound];
-    row.append(...facts.map((text) => element("td", {}, text)));
+    row.append(...facts.map((text) => make("td", {}, text)));
     const cell = document.createElement("td");
-    cell.append(element("meter", { min: 0, max: 1, value: Math.min(share, 1), "aria-label": percent }), percent);
+    cell.append(make("meter", { min: 0, max: 1, value: Math.min(share, 1), "aria-label": percent }), percent);
     row.append(cell);
     return row;
   });

@@ -1,9 +1,9 @@
 // Tokens and bytes as they come and go -> two live charts, of tokens a second and of memory.
 
+import { make } from "./elements.js";
 import { bytes, rate } from "./format.js";
 import { gauge } from "./gauge.js";
 import { lines } from "./lines.js";
-import { make } from "./make.js";
 
 /** Seconds that a chart shows. */
 const SPAN = 60;

@@ -1,8 +1,12 @@
 // Small elements that are made in more than one place.
 
-/** An element with properties and children. */
-export function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
+/** `make("p", { className: "hint" }, "Text", child)`; names with a dash, and `role`, become attributes. */
+export function make(tag, set = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(set)) {
+    if (name.includes("-") || name === "role") element.setAttribute(name, value);
+    else element[name] = value;
+  }
   element.append(...children);
   return element;
 }

@@ -8,7 +8,10 @@ class Gauge extends EventTarget {
   model;
   /** When each of the newest answer's tokens came, in the page's milliseconds. */
   times = [];
-  /** The newest answer, `{ asked, prompt, options, from, chunks }`: the question's message, what the model was given, chunks. */
+  /**
+   * The newest answer in view, `{ asked, prompt, options, from, chunks }`: the question's message, what the model was
+   * given, how many chunks were another answer's, and all chunks.
+   */
   answer;
   /** Whether someone looks at how likely tokens are: answers begun from then on tell it. */
   likelihoods = false;

@@ -1,7 +1,7 @@
 // A profile by the device's own clock -> a timeline of a pass, a lane for each kernel, and a table of what each takes.
 
+import { make } from "./elements.js";
 import { gauge } from "./gauge.js";
-import { make } from "./make.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const LANE = 22;

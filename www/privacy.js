@@ -1,8 +1,8 @@
 // Notes of requests -> the privacy panel: every request since the page opened, what it carried, and what can't be seen.
 
+import { make } from "./elements.js";
 import { bytes } from "./format.js";
 import { kept } from "./keep.js";
-import { make } from "./make.js";
 import { requests } from "./requests.js";
 
 /** At most this many rows are shown; the sums are of all. */
@@ -23,6 +23,7 @@ const CAN_NOT = [
   "Where a server sent a request on to another: the browser tells the first address only.",
   "Sizes from a host that keeps them from other pages; they are marked “not told”.",
   "Whether the service worker took one of the page’s files from the network or from what it keeps.",
+  "What a body says that is neither text nor a form: a file, bytes, a stream.",
   "A download that has yet to end, or that ended with its worker.",
   "Headers, such as your address and your browser’s name, which every request has. This page adds no cookies.",
 ];

@@ -68,8 +68,8 @@ class Requests extends EventTarget {
   /** Whatever of the page can send has its bodies counted on the way. */
   #watchWhatGoesOut() {
     const note = (address, method, given) => {
-      const body = typeof given === "string" || given instanceof URLSearchParams ? String(given) : undefined;
-      this.#outgoing.push({ url: new URL(address, document.baseURI).href, method, sent: bodyBytes(given), body });
+      const url = new URL(address, document.baseURI).href;
+      this.#outgoing.push({ url, method, sent: bodyBytes(given), body: bodyText(given) });
     };
     const { fetch, XMLHttpRequest, navigator, WebSocket } = globalThis;
     globalThis.fetch = (input, init) => {
@@ -113,6 +113,13 @@ function carries(url, text) {
   };
   const whole = [...pathname.split("/").map(readable), ...searchParams.values()];
   return text.length < TELLING ? whole.includes(text) : readable(pathname + search).includes(text);
+}
+
+/** What a request's body says, where it is text or a form. */
+function bodyText(body) {
+  if (body instanceof FormData) return [...body.values()].filter((value) => typeof value === "string").join("\n");
+  if (body instanceof URLSearchParams) return [...body.values()].join("\n");
+  return typeof body === "string" ? body : undefined;
 }
 
 /** Bytes of a request's body; null where that can't be known ahead. */

@@ -1,8 +1,8 @@
 // Tokens with how likely they were -> the token view: each a colour, its alternatives when it is pointed at, and another
 // answer from any of them on.
 
+import { make } from "./elements.js";
 import { gauge } from "./gauge.js";
-import { make } from "./make.js";
 
 /** From likely to unlikely: the least probability of each colour. */
 const STEPS = [0.9, 0.6, 0.3, 0.1, 0];

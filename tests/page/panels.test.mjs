@@ -62,8 +62,14 @@ test("the privacy panel finds a request that carries what was typed, in its addr
   await panel("privacy").locator(".hosts [data-leak]").waitFor();
   await leak("/post", { method: "POST", body: "They said: What is the capital of France?" });
   await page.waitForFunction(() => document.querySelectorAll(".hosts [data-leak]").length === 2);
-  assert.match(await panel("privacy").locator(".verdict").innerText(), /^2 requests carried something/);
-  assert.match(await panel("privacy").locator(".hosts [data-leak]").first().innerText(), /sent 41 B/);
+  await page.evaluate(() => {
+    const form = new FormData();
+    form.set("said", "What is the capital of France?");
+    void fetch("/form", { method: "POST", body: form }).catch(() => 0);
+  });
+  await page.waitForFunction(() => document.querySelectorAll(".hosts [data-leak]").length === 3);
+  assert.match(await panel("privacy").locator(".verdict").innerText(), /^3 requests carried something/);
+  assert.match(await panel("privacy").locator(".hosts [data-leak]").nth(1).innerText(), /sent 41 B/);
   heard.splice(0, heard.length, ...heard.filter((text) => !text.includes("404")));
 });
 
