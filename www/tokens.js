@@ -90,8 +90,9 @@ class View {
   #alternative({ token: id, text, logprob }, chunk, place) {
     const bar = make("meter", { min: 0, max: 1, value: Math.exp(logprob), "aria-hidden": "true" });
     const own = id === chunk.token;
-    const button = make("button", { type: "button", disabled: own }, make("code", {}, visible(text)), bar, percent(logprob));
-    button.setAttribute("aria-label", `${visible(text)}, ${percent(logprob)}${own ? ", the one that was taken" : ""}`);
+    const label = `${visible(text)}, ${percent(logprob)}${own ? ", the one that was taken" : ""}`;
+    const parts = [make("code", {}, visible(text)), bar, make("span", {}, percent(logprob))];
+    const button = make("button", { type: "button", disabled: own, "aria-label": label }, ...parts);
     const instead = { token: id, text, logprob, topLogprobs: chunk.topLogprobs };
     button.addEventListener("click", () => void this.#branch(place, instead));
     return make("li", {}, button);
