@@ -32,8 +32,8 @@ class View {
   #pinned;
 
   constructor(root) {
-    const scale = make("p", { className: "scale", "aria-hidden": "true" }, "likely ");
-    scale.append(...STEPS.map((_, step) => make("span", { className: `token p-${step}` }, "  ")), " unlikely");
+    const scale = make("p", { className: "scale", "aria-hidden": "true" }, "likely");
+    scale.append(...STEPS.map((_, step) => make("span", { className: `token p-${step}` })), "unlikely");
     root.append(make("p", { className: "hint" }, HINT), scale, this.#state, this.#list, this.#detail);
     this.#list.addEventListener("pointerover", ({ target }) => !this.#pinned && this.#choose(target));
     this.#list.addEventListener("focusin", ({ target }) => this.#choose(target));
@@ -46,6 +46,7 @@ class View {
   }
 
   begin(answer) {
+    const held = this.#detail.contains(document.activeElement);
     this.#answer = answer;
     this.#drawn = 0;
     this.#pinned = undefined;
@@ -56,6 +57,15 @@ class View {
     this.#state.textContent = answer === undefined ? "The next answer will be shown here." : "";
     if (answer && !asked) this.#state.textContent = "The newest answer began before this was opened.";
     if (answer?.chunks.length > 0) this.grow();
+    if (asked && answer.from > 0) this.#keep(this.#list.children[answer.from - 1], held);
+  }
+
+  /** After a branch its place stays chosen, so that others can be tried there; the keyboard's focus stays there too. */
+  #keep(token, held) {
+    this.#pinned = token;
+    this.#choose(token);
+    token.scrollIntoView({ block: "nearest" });
+    if (held) token.focus({ preventScroll: true });
   }
 
   grow() {
@@ -90,9 +100,9 @@ class View {
   #alternative({ token: id, text, logprob }, chunk, place) {
     const bar = make("meter", { min: 0, max: 1, value: Math.exp(logprob), "aria-hidden": "true" });
     const own = id === chunk.token;
-    const label = `${visible(text)}, ${percent(logprob)}${own ? ", the one that was taken" : ""}`;
-    const parts = [make("code", {}, visible(text)), bar, make("span", {}, percent(logprob))];
-    const button = make("button", { type: "button", disabled: own, "aria-label": label }, ...parts);
+    const share = make("span", {}, percent(logprob));
+    const button = make("button", { type: "button", disabled: own }, make("code", {}, visible(text)), bar, share);
+    if (own) share.append(make("span", { className: "unseen" }, ", the one that was taken"));
     const instead = { token: id, text, logprob, topLogprobs: chunk.topLogprobs };
     button.addEventListener("click", () => void this.#branch(place, instead));
     return make("li", {}, button);
@@ -123,12 +133,14 @@ class View {
   }
 
   #walk(event) {
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
     const all = [...this.#list.children];
+    const at = all.indexOf(document.activeElement);
+    const before = Math.max(at - 1, 0);
+    const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: before, ArrowUp: before, Home: 0, End: all.length - 1 };
     if (event.key === "Escape") this.#pinned = undefined;
-    if (!step) return;
+    if (!(event.key in to)) return;
     event.preventDefault();
-    all[all.indexOf(document.activeElement) + step]?.focus();
+    all[to[event.key]]?.focus();
   }
 }
 

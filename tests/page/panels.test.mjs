@@ -1,14 +1,9 @@
 // The panels beside the conversation: each comes when it is opened, shows what is so, and can be used by anyone.
 
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
 import test, { after } from "node:test";
 import { fileURLToPath } from "node:url";
-import { answer, ask, complaints, figures, loadModel, settings, start } from "./browser.mjs";
-
-const axe = await readFile(fileURLToPath(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url)), "utf8");
-const pictures = fileURLToPath(new URL("../../target/page/", import.meta.url));
-await mkdir(pictures, { recursive: true });
+import { answer, ask, complaints, figures, loadModel, picture, seriousFaults, settings, start } from "./browser.mjs";
 
 const golden = fileURLToPath(new URL("../golden/llama", import.meta.url));
 const { server, browser, open } = await start(after, { device: "cpu", hub: { "tiny/llama": golden } });
@@ -19,15 +14,6 @@ const panel = (name, of = page) => of.locator(`details[data-panel="${name}"]`);
 async function openPanel(name, of = page) {
   await panel(name, of).locator("summary").first().click();
   await panel(name, of).locator(".panel-body > :nth-child(2)").waitFor({ state: "attached" });
-}
-
-async function seriousFaults(of) {
-  await of.evaluate(axe);
-  return of.evaluate(async () => {
-    const { violations } = await axe.run();
-    const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-    return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join("; ")}`);
-  });
 }
 
 test("no panel is fetched before it is opened", async () => {
@@ -129,6 +115,9 @@ test("the token view colours tokens, shows what else was likely, and answers ane
   assert.equal((await answer(page)).trim(), branch.join("").replaceAll("·", "").trim());
   assert.match(await panel("tokens").innerText(), new RegExp(`Another way from token ${place + 1} on`));
   assert.equal(await promptTokens(), prompt, "it was asked by the same tokens");
+  assert.equal(await tokens.nth(place).getAttribute("aria-selected"), "true", "its place stays chosen");
+  assert.ok(await tokens.nth(place).evaluate((token) => token === document.activeElement));
+  assert.ok(await rows.nth(1).locator("button").isDisabled(), "the one that was chosen");
   await last.locator('[data-act="previous"]').click();
   assert.equal((await answer(page)).trim(), whole.trim());
 });
@@ -161,7 +150,7 @@ test("on a GPU each dispatch of a pass stands in the timeline", async () => {
   const title = await other.locator(".lanes rect title").first().textContent();
   assert.match(title, /^\S+: \S+ .*µs, after/);
   await panel("kernels", other).evaluate((details) => details.scrollIntoView());
-  await other.screenshot({ path: `${pictures}panel-timeline.png` });
+  await picture(other, "panel-timeline");
   await other.selectOption('[aria-label="Pass"]', { index: 1 });
   await other.selectOption('[aria-label="Zoom"]', "4");
   const [narrow, wide] = await other.locator(".lanes-scroll").evaluate((box) => [box.clientWidth, box.scrollWidth]);
@@ -180,9 +169,10 @@ test("axe finds no serious fault in the panels, by day and by night, wide and na
     for (const name of await page.locator("details[data-panel]").evaluateAll((all) => all.map((one) => one.dataset.panel))) {
       await panel(name).scrollIntoViewIfNeeded();
       await panel(name).evaluate((details) => details.scrollIntoView());
-      await page.screenshot({ path: `${pictures}panel-${name}-${colorScheme}-${width}.png` });
+      await picture(page, `panel-${name}-${colorScheme}-${width}`);
     }
     assert.deepEqual(await seriousFaults(page), [], `${colorScheme}, ${width} pixels wide`);
+    assert.equal(await page.evaluate(() => document.scrollingElement.scrollTop), 0, "only parts of the page scroll");
     if (width < 1000) await page.click("#panel-close");
   }
   assert.deepEqual(heard, []);
