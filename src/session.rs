@@ -40,6 +40,7 @@ pub mod predict;
 mod profile;
 mod roofline;
 mod side;
+mod speed;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -54,5 +55,6 @@ pub use options::{CachePrecision, DEFAULT_CONTEXT, Device, GenerateOptions, Load
 pub use profile::{KernelRow, Profile};
 pub use roofline::{BoundedKernel, BoundedPass, Roofline};
 pub use side::SIDE_FILES;
+pub use speed::{Speeds, speed};
 pub use survey::{Heads, Survey};
 pub use text::Text;

@@ -6,6 +6,7 @@
 mod heads;
 mod machine;
 mod options;
+mod speeds;
 
 use crate::format::Format;
 use crate::kernels::{self, CacheFormat};

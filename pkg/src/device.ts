@@ -2,6 +2,7 @@
 
 import type { EngineOptions } from "./engine.js";
 import { OrielError } from "./errors.js";
+import type { Speeds } from "./tunings.js";
 
 /** Where a model runs. */
 export interface Choice {
@@ -27,7 +28,10 @@ export interface GpuAdapter {
 }
 
 /** What of a load's options has a say. */
-export type Asked = Pick<EngineOptions, "device" | "activations">;
+export type Asked = Pick<EngineOptions, "device" | "activations"> & Partial<Pick<EngineOptions, "threads" | "instructions">>;
+
+/** Measures a software adapter of that name against the processor, or remembers it. One that can't be used has a speed of 0. */
+export type Measure = (adapterName: string | undefined, asked: Asked) => Promise<Speeds>;
 
 /** Names under which a processor passes for a graphics card. Microsoft makes no other adapter than its rasteriser. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|^microsoft$/i;
@@ -36,11 +40,11 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|^
 const PACKED = "packed_4x8_integer_dot_product";
 
 /**
- * A real GPU first. A rasteriser computes on the processor as well, only slower: several times so wherever it was
- * measured, so the processor's own path takes its place.
+ * A real GPU first. A rasteriser computes on the processor as well: it is taken only where it measures faster than the
+ * processor's own path.
  * @throws OrielError `no-webgpu` where the GPU is asked for and there is none.
  */
-export async function choose(asked: Asked, gpu: Gpu | undefined): Promise<Choice> {
+export async function choose(asked: Asked, gpu: Gpu | undefined, measure: Measure): Promise<Choice> {
   if (asked.device === "cpu") return { device: "cpu", reason: "the processor was asked for" };
   const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
@@ -53,7 +57,11 @@ export async function choose(asked: Asked, gpu: Gpu | undefined): Promise<Choice
   const limits = most && maxBufferSize ? { bindingLimit: Math.min(most, maxBufferSize) } : {};
   if (asked.device === "webgpu") return { device: "webgpu", reason: "WebGPU was asked for", adapterName, ...limits };
   if (isSoftware(adapter)) {
-    return { device: "cpu", reason: `the only adapter, ${adapterName ?? "without a name"}, is no GPU, but software` };
+    const speeds = await measure(adapterName, asked);
+    const [adapterRate, rate] = [speeds.adapter, speeds.processor].map((bytes) => (bytes / 1e9).toFixed(1));
+    const measured = `multiplies ${adapterRate} GB/s of weights, the processor ${rate}`;
+    const reason = `the only adapter, ${adapterName ?? "without a name"}, is no GPU, but software: it ${measured}`;
+    return speeds.adapter > speeds.processor ? { device: "webgpu", reason, adapterName, ...limits } : { device: "cpu", reason };
   }
   const { activations } = asked;
   if ((activations === "int8" || activations === "int16") && !gpu?.wgslLanguageFeatures?.has(PACKED)) {

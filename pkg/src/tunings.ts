@@ -14,25 +14,48 @@ export interface Tuning {
   [kind: string]: string | KindTuning | undefined;
 }
 
+/** What an adapter and the processor multiply by, in bytes of weights a second. */
+export interface Speeds {
+  adapter: number;
+  processor: number;
+}
+
 const STORE = "oriel-tuning";
 
 /** What was measured on an adapter in this browser, if it was kept. */
-export async function keptTuning(adapter: string | undefined): Promise<Tuning | undefined> {
-  const place = key(adapter);
+export function keptTuning(adapter: string | undefined): Promise<Tuning | undefined> {
+  return kept(key("oriel-tuning", adapter));
+}
+
+/** Keeps it for the next load. */
+export function keepTuning(adapter: string | undefined, tuning: Tuning): Promise<void> {
+  return keep(key("oriel-tuning", adapter), tuning);
+}
+
+/** How a software adapter did against the processor, if that was kept. `circumstances`: what the processor's speed hangs on. */
+export async function keptSpeeds(adapter: string | undefined, circumstances: string): Promise<Speeds | undefined> {
+  const speeds = await kept<Speeds>(key("oriel-speeds", `${adapter} ${circumstances}`));
+  return Number.isFinite(speeds?.adapter) && Number.isFinite(speeds?.processor) ? speeds : undefined;
+}
+
+/** Keeps it for the next load. */
+export function keepSpeeds(adapter: string | undefined, circumstances: string, speeds: Speeds): Promise<void> {
+  return keep(key("oriel-speeds", `${adapter} ${circumstances}`), speeds);
+}
+
+async function kept<T>(place: URL): Promise<T | undefined> {
   try {
     const found = await (await caches.open(STORE)).match(place);
-    return (await found?.json()) as Tuning | undefined;
+    return (await found?.json()) as T | undefined;
   } catch {
     // Some browsers keep nothing in private windows: it is measured again.
     return undefined;
   }
 }
 
-/** Keeps it for the next load. */
-export async function keepTuning(adapter: string | undefined, tuning: Tuning): Promise<void> {
-  const place = key(adapter);
+async function keep(place: URL, what: object): Promise<void> {
   try {
-    await (await caches.open(STORE)).put(place, new Response(JSON.stringify(tuning)));
+    await (await caches.open(STORE)).put(place, new Response(JSON.stringify(what)));
   } catch {
     // As above.
   }
@@ -42,7 +65,7 @@ export async function keepTuning(adapter: string | undefined, tuning: Tuning): P
  * An address that names adapter and browser, whose compiler counts as well; nothing is ever fetched from it. Caches take no
  * others than of the web, and a page from the disk or of an extension has none.
  */
-function key(adapter = "unnamed"): URL {
+function key(what: string, adapter = "unnamed"): URL {
   const base = location.origin.startsWith("http") ? location.origin : "https://oriel.invalid";
-  return new URL(`/oriel-tuning/${encodeURIComponent(`${adapter} ${navigator.userAgent}`)}`, base);
+  return new URL(`/${what}/${encodeURIComponent(`${adapter} ${navigator.userAgent}`)}`, base);
 }

@@ -1,7 +1,7 @@
 // The worker: WebAssembly starts here, and requests from the page go to it.
 
-import start, { Heads, Loading } from "./wasm/oriel.js";
-import { choose, type Choice, type Gpu } from "./device.js";
+import start, { Heads, Loading, gpuSpeed, processorSpeed, version } from "./wasm/oriel.js";
+import { choose, type Asked, type Choice, type Gpu } from "./device.js";
 import type { Engine, EngineHeads, EngineLoading, EngineOptions } from "./engine.js";
 import { toOrielError } from "./errors.js";
 import { coreFile } from "./files.js";
@@ -10,7 +10,7 @@ import { Machine } from "./machine.js";
 import type { Reply, Request } from "./protocol.js";
 import { watchRequests } from "./requests.js";
 import { askForSubgroups } from "./subgroups.js";
-import { keepTuning, keptTuning } from "./tunings.js";
+import { keepSpeeds, keepTuning, keptSpeeds, keptTuning, type Speeds } from "./tunings.js";
 
 /** What of a worker's scope is used; the types of pages and workers can't be had at once. */
 interface WorkerScope {
@@ -18,19 +18,23 @@ interface WorkerScope {
   onmessage: ((event: MessageEvent<Request>) => void) | null;
 }
 
+/** What a machine is to be. */
+type Wanted = { threads?: number | undefined; instructions: EngineOptions["instructions"] };
+
 const scope = globalThis as unknown as WorkerScope;
 
 async function startEngine(): Promise<Engine> {
   askForSubgroups();
   const { memory } = await start({ module_or_path: coreFile().open() });
   const { gpu } = navigator as { gpu?: Gpu };
+  const measure = (adapterName: string | undefined, asked: Asked) => measured(memory, adapterName, asked);
   let choice: Choice | undefined;
   let machine: Machine | undefined;
   return {
     async open(options) {
       const { precision, cache, activations, context, tuning } = options;
       const core = { precision, cache, activations, tuning, ...(context === undefined ? {} : { context }) };
-      choice = await choose(options, gpu);
+      choice = await choose(options, gpu, measure);
       if (choice.device === "webgpu") {
         const adapter = choice.adapterName;
         const kept = tuning === "auto" ? await keptTuning(adapter) : undefined;
@@ -48,7 +52,7 @@ async function startEngine(): Promise<Engine> {
       return openOnProcessor({ ...core, tuning: forGpu }, machine);
     },
     heads: () => new Heads() as EngineHeads,
-    choose: (asked) => choose(asked, gpu),
+    choose: (asked) => choose(asked, gpu, measure),
     choice: () => choice,
     keep: (measured) => keepTuning(choice?.adapterName, measured),
     memoryBytes: () => memory.buffer.byteLength,
@@ -57,7 +61,33 @@ async function startEngine(): Promise<Engine> {
   };
 }
 
-function startMachine(core: WebAssembly.Memory, { threads, instructions }: EngineOptions): Promise<Machine> {
+/** A software adapter against the processor: measured once for an adapter, a version, and what the processor may use. */
+async function measured(core: WebAssembly.Memory, adapterName: string | undefined, asked: Asked): Promise<Speeds> {
+  const { threads, instructions = "auto", activations } = asked;
+  const processor = [threads ?? (globalThis.crossOriginIsolated ? "threads" : "one"), instructions, activations];
+  const circumstances = [version(), ...processor].join(" ");
+  const known = await keptSpeeds(adapterName, circumstances);
+  if (known) return known;
+  let speeds: Speeds = { adapter: 0, processor: 0 };
+  // That software beats the processor has to show twice, as it is kept: then over one thread, as several on a busy machine
+  // wait for those that have no core.
+  for (const count of [threads, 1]) {
+    // What the browser refuses has no speed; if the processor's path is refused too, opening it says why.
+    const adapter = await gpuSpeed(adapterName).catch(() => 0);
+    const machine = await startMachine(core, { threads: count, instructions });
+    try {
+      const processor = await processorSpeed(machine, activations);
+      speeds = { adapter: Math.max(adapter, speeds.adapter), processor: Math.max(processor, speeds.processor) };
+    } finally {
+      machine.close();
+    }
+    if (speeds.adapter <= speeds.processor) break;
+  }
+  if (speeds.adapter > 0) await keepSpeeds(adapterName, circumstances, speeds);
+  return speeds;
+}
+
+function startMachine(core: WebAssembly.Memory, { threads, instructions }: Wanted): Promise<Machine> {
   return Machine.start(core, { instructions, ...(threads === undefined ? {} : { threads }) });
 }
 

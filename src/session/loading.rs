@@ -5,6 +5,9 @@ use super::files::Found;
 use super::incoming::Incoming;
 use super::kept::Mark;
 use super::model::Passes;
+use super::speed::Speeds;
+#[cfg(not(target_arch = "wasm32"))]
+use super::speed::speed;
 use super::text::Text;
 use super::{CachePrecision, Device, LoadOptions, Model, Tune};
 use crate::cpu::{Activations, Machine, no_packed_cache};
@@ -25,6 +28,8 @@ pub struct Loading {
     options: LoadOptions,
     executor: Executor,
     notice: Option<String>,
+    /// A software adapter that was measured against the processor, and what came of it.
+    speeds: Option<(AdapterInfo, Speeds)>,
     incoming: Incoming,
     mark: Mark,
     /// Whether kernels are measured once the weights are there.
@@ -44,9 +49,23 @@ impl Loading {
     /// [`Error::Option`] for options that no model can serve; [`Error::Device`] where the GPU is asked for and there is
     /// none.
     pub async fn new(options: LoadOptions) -> Result<Loading> {
+        Loading::knowing(options, &|_| None).await
+    }
+
+    /// The same; `known` tells what was measured of a software adapter before ([`speeds`](Loading::speeds)), so that it is
+    /// not measured again.
+    ///
+    /// # Errors
+    /// As [`new`](Loading::new).
+    pub async fn knowing(options: LoadOptions, known: &dyn Fn(&AdapterInfo) -> Option<Speeds>) -> Result<Loading> {
         options.check()?;
-        let (executor, notice) = open(&options).await?;
-        Ok(Loading::on(options, executor, notice))
+        let Opened { executor, notice, speeds } = open(&options, known).await?;
+        Ok(Loading { speeds, ..Loading::on(options, executor, notice) })
+    }
+
+    /// Where any device would do and the only adapter is software: that, and what was measured of both.
+    pub fn speeds(&self) -> Option<&(AdapterInfo, Speeds)> {
+        self.speeds.as_ref()
     }
 
     /// On a machine that the caller brings: on the web, a module of its own.
@@ -64,6 +83,7 @@ impl Loading {
             options,
             executor,
             notice,
+            speeds: None,
             incoming: Incoming::default(),
             mark: Mark::new(),
             measures: false,
@@ -253,15 +273,30 @@ fn prepare(executor: &mut Executor, assembly: &mut Assembly) -> Result<Passes> {
     Passes::prepare(executor, assembly)
 }
 
-/// The device that is asked for; where any will do, a GPU that is one, else the processor and the reason.
-async fn open(options: &LoadOptions) -> Result<(Executor, Option<String>)> {
+/// A device, and how it came to be this one.
+struct Opened {
+    executor: Executor,
+    notice: Option<String>,
+    speeds: Option<(AdapterInfo, Speeds)>,
+}
+
+impl From<Executor> for Opened {
+    fn from(executor: Executor) -> Opened {
+        Opened { executor, notice: None, speeds: None }
+    }
+}
+
+/// The device that is asked for; where any will do, a GPU that is one, else the faster of a software adapter and the
+/// processor, and the reason.
+#[cfg_attr(target_arch = "wasm32", expect(unused_variables, reason = "the page remembers"))]
+async fn open(options: &LoadOptions, known: &dyn Fn(&AdapterInfo) -> Option<Speeds>) -> Result<Opened> {
     match options.device {
         Device::Gpu if options.threads.is_some() => {
             Err(Error::Option("threads are the processor's; the device that is asked for is the GPU".into()))
         }
-        Device::Gpu => Ok((gpu(options).await?, None)),
+        Device::Gpu => Ok(gpu(options).await?.into()),
         #[cfg(not(target_arch = "wasm32"))]
-        Device::Cpu => Ok((processor(options)?, None)),
+        Device::Cpu => Ok(processor(options)?.into()),
         #[cfg(not(target_arch = "wasm32"))]
         Device::Reference if options.threads.is_some() || options.activations != Activations::Auto => {
             Err(Error::Option(
@@ -270,20 +305,54 @@ async fn open(options: &LoadOptions) -> Result<(Executor, Option<String>)> {
             ))
         }
         #[cfg(not(target_arch = "wasm32"))]
-        Device::Reference => Ok((Executor::reference(), None)),
+        Device::Reference => Ok(Executor::reference().into()),
         #[cfg(not(target_arch = "wasm32"))]
         Device::Auto => match gpu(options).await {
-            Ok(executor) if executor.adapter().kind != "software" => Ok((executor, None)),
-            // A rasteriser computes on the processor as well, only slower: five times and more where it was measured.
-            Ok(executor) => {
-                let name = executor.adapter().name;
-                Ok((processor(options)?, Some(format!("runs on the processor: {name} is no GPU, but software"))))
+            Ok(executor) if executor.adapter().kind != "software" => Ok(executor.into()),
+            Ok(executor) => faster(options, executor, known).await,
+            Err(error) => {
+                let notice = Some(format!("runs on the processor: {error}"));
+                Ok(Opened { executor: processor(options)?, notice, speeds: None })
             }
-            Err(error) => Ok((processor(options)?, Some(format!("runs on the processor: {error}")))),
         },
         #[cfg(target_arch = "wasm32")]
         _ => Err(Error::Option("the page chooses the device, and brings the machine for the processor".into())),
     }
+}
+
+/// A rasteriser or the processor: a rasteriser computes on the processor as well, so measuring has to tell which is faster.
+#[cfg(not(target_arch = "wasm32"))]
+async fn faster(
+    options: &LoadOptions,
+    mut rasteriser: Executor,
+    known: &dyn Fn(&AdapterInfo) -> Option<Speeds>,
+) -> Result<Opened> {
+    let adapter = rasteriser.adapter();
+    let speeds = match known(&adapter) {
+        Some(speeds) => speeds,
+        None => {
+            let mut speeds = Speeds { adapter: 0.0, processor: 0.0 };
+            // That software beats the processor has to show twice, as it is kept: then over one thread, as a team on a busy
+            // machine waits for those of its threads that have no core.
+            for threads in [options.threads, Some(1)] {
+                let options = LoadOptions { threads, ..*options };
+                let (adapter, processor) = (speed(&mut rasteriser).await?, speed(&mut processor(&options)?).await?);
+                speeds = speeds.or_better(Speeds { adapter, processor });
+                if !speeds.adapter_wins() {
+                    break;
+                }
+                // What was measured with stays on the device: a model gets one of its own.
+                rasteriser = gpu(&LoadOptions { threads: None, ..options }).await?;
+            }
+            speeds
+        }
+    };
+    let (place, executor) = match speeds.adapter_wins() {
+        true => ("a software adapter", rasteriser),
+        false => ("the processor", processor(options)?),
+    };
+    let notice = Some(format!("runs on {place}: {}, which is software, {speeds}", adapter.name));
+    Ok(Opened { executor, notice, speeds: Some((adapter, speeds)) })
 }
 
 /// Refuses a cache that the processor does not have, before any file comes.

@@ -103,3 +103,31 @@ fn a_file_that_is_no_tuning_is_refused() {
     assert!(oriel(&["tune", "--model", &model, "--tuning", "no/such.json"]).refusal().contains("no/such.json"));
     assert!(oriel(&["tune", "--model", &model, "--device", "cpu"]).refusal().contains("the processor computes"));
 }
+
+#[test]
+fn a_software_adapter_is_measured_once_against_the_processor() {
+    let (model, cache) = (golden("llama.gguf"), cache("speeds"));
+    let run = || {
+        let arguments = ["generate", "--model", &model, "--prompt", "the cat", "--max-tokens", "1"];
+        crate::oriel_with_cache(&arguments, &cache)
+    };
+    let first = run();
+    assert!(first.err.contains("which is software, multiplies "), "{}", first.err);
+    let speeds = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("speeds-"));
+    let file = kept(&cache).into_iter().find(speeds).expect("the speeds were kept");
+    let kept: Value = serde_json::from_slice(&std::fs::read(&file).expect("it can be read")).expect("JSON");
+    let of = |name: &str| kept[name].as_f64().expect("a speed");
+    let place = if of("adapter") > of("processor") { "a software adapter" } else { "the processor" };
+    assert!(first.err.contains(&format!("runs on {place}")), "{}", first.err);
+
+    // What is kept decides, whichever way.
+    for (adapter, place) in [(9e9, "runs on a software adapter"), (1e9, "runs on the processor")] {
+        std::fs::write(&file, json!({ "adapter": adapter, "processor": 5e9 }).to_string()).expect("it can be written");
+        let said = run().err;
+        let figures = format!("multiplies {:.1} GB/s of weights, the processor 5.0", adapter / 1e9);
+        assert!(said.contains(place) && said.contains(&figures), "{said}");
+    }
+    std::fs::write(&file, "{").expect("it can be written");
+    assert!(run().err.contains("GB/s of weights"), "damaged, it is measured again");
+    assert_ne!(std::fs::read(&file).expect("it was written"), b"{");
+}

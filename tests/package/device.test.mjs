@@ -4,7 +4,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { sources, thrown } from "./sources.mjs";
 
-const { choose } = await sources(["device"]);
+const { choose: chosen } = await sources(["device"]);
+
+/** Nothing but software is measured. */
+const unmeasured = () => assert.fail("nothing is to be measured");
+const choose = (asked, gpu, measure = unmeasured) => chosen(asked, gpu, measure);
 
 /** A browser's WebGPU with one adapter, or none. */
 const gpu = (adapter = null) => ({ requestAdapter: async () => adapter });
@@ -17,7 +21,7 @@ test("a real GPU comes first, by the name that the browser tells", async () => {
   assert.equal((await choose(auto, gpu({}))).device, "webgpu", "a browser that tells nothing");
 });
 
-test("software that passes for a GPU is told by its name or by the browser", async () => {
+test("software that passes for a GPU is told by its name or by the browser, and taken only if it measures faster", async () => {
   const adapters = [
     named({ vendor: "google", architecture: "swiftshader" }),
     named({ description: "llvmpipe (LLVM 19.1.7, 256 bits)" }),
@@ -27,11 +31,25 @@ test("software that passes for a GPU is told by its name or by the browser", asy
     named({}, { isFallbackAdapter: true }),
   ];
   for (const adapter of adapters) {
-    const { device, reason } = await choose(auto, adapter);
-    assert.equal(device, "cpu");
-    assert.match(reason, /is no GPU, but software/);
+    const measure = (speed) => async () => ({ adapter: speed * 1e9, processor: 12.34e9 });
+    const slower = await choose(auto, adapter, measure(3));
+    assert.equal(slower.device, "cpu");
+    assert.match(slower.reason, /is no GPU, but software: it multiplies 3\.0 GB\/s of weights, the processor 12\.3$/);
+    const faster = await choose(auto, adapter, measure(20));
+    assert.equal(faster.device, "webgpu");
+    assert.match(faster.reason, /is no GPU, but software: it multiplies 20\.0 GB\/s of weights, the processor 12\.3$/);
+    assert.equal((await choose(auto, adapter, measure(12.34))).device, "cpu", "a tie leaves the adapter to the page");
+    assert.equal((await choose(auto, adapter, measure(0))).device, "cpu", "an adapter that refuses");
     assert.equal((await choose({ ...auto, device: "webgpu" }, adapter)).device, "webgpu", "whoever asks for it gets it");
   }
+});
+
+test("the measurement is told which adapter and what the processor may use", async () => {
+  const told = [];
+  const measure = async (...given) => (told.push(given), { adapter: 1, processor: 2 });
+  const asked = { ...auto, threads: 2 };
+  await choose(asked, named({ description: "SwiftShader" }), measure);
+  assert.deepEqual(told, [["SwiftShader", asked]]);
 });
 
 test("without an adapter the processor computes, unless WebGPU was asked for", async () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { sources } from "./sources.mjs";
 
-const { keepTuning, keptTuning } = await sources(["tunings"]);
+const { keepSpeeds, keepTuning, keptSpeeds, keptTuning } = await sources(["tunings"]);
 
 globalThis.location = { origin: "https://page.example" };
 Object.defineProperty(globalThis, "navigator", { value: { userAgent: "Browser/1 (a b)" } });
@@ -56,4 +56,16 @@ test("pages without an address of the web keep it too, in a cache of their own",
     assert.match([...kept.keys()][0], /^https:\/\/oriel\.invalid\/oriel-tuning\//);
   }
   globalThis.location.origin = origin;
+});
+
+test("speeds are kept by adapter and circumstances, and what is no speed is not believed", async () => {
+  const { kept } = (globalThis.caches = cacheStorage());
+  const speeds = { adapter: 3e9, processor: 12e9 };
+  await keepSpeeds("SwiftShader", "0.1.0 2 auto", speeds);
+  assert.deepEqual(await keptSpeeds("SwiftShader", "0.1.0 2 auto"), speeds);
+  assert.equal(await keptSpeeds("SwiftShader", "0.1.0 1 auto"), undefined);
+  assert.equal(await keptTuning("SwiftShader"), undefined, "they are no tuning");
+  const [key] = kept.keys();
+  kept.set(key, new Response('{"adapter":"fast"}'));
+  assert.equal(await keptSpeeds("SwiftShader", "0.1.0 2 auto"), undefined);
 });

@@ -48,7 +48,7 @@ test("a model on a server: the sizes that the command names, on either device, w
   assert.equal(short.gpuBytes, inspect(modelFile(), "--context", "300", "--cache", "f32").gpu_bytes);
   // SwiftShader is no GPU.
   assert.deepEqual([own.status, own.device, own.maxContext], ["downloadable", "cpu", said.greatest_context]);
-  assert.match(own.deviceReason, /software$/);
+  assert.match(own.deviceReason, /software: it multiplies [\d.]+ GB\/s of weights, the processor [\d.]+$/);
   assert.ok(Math.abs(own.gpuBytes / said.gpu_bytes - 1) < 0.1, `${own.gpuBytes} bytes on the processor`);
 
   let sent = [];
@@ -58,6 +58,31 @@ test("a model on a server: the sizes that the command names, on either device, w
   }
   assert.equal(sent.length, 3, "a download still goes on");
   assert.ok(sent.every((bytes) => bytes > 2 ** 20 && bytes < MOST_READ), `${sent} bytes were sent`);
+});
+
+test("software is measured once against the processor, and what is kept decides the next time", async () => {
+  const { first, again, turned, loaded, kept } = await page.evaluate(async () => {
+    const fit = () => check("hf:tiny/llama", { hub }).then(({ device, deviceReason }) => ({ device, deviceReason }));
+    const first = await fit();
+    const again = await fit();
+    const store = await caches.open("oriel-tuning");
+    const places = (await store.keys()).filter(({ url }) => url.includes("/oriel-speeds/"));
+    const kept = await (await store.match(places[0])).json();
+    // As if the adapter had been the faster one: that is believed, by a load too.
+    await store.put(places[0], new Response(JSON.stringify({ adapter: 2 * kept.processor, processor: kept.processor })));
+    const turned = await fit();
+    const model = await load("hf:tiny/llama", { hub, tuning: "start" });
+    const { device, deviceReason } = model.info;
+    await model.dispose();
+    await store.delete(places[0]);
+    return { first, again, turned, loaded: { device, deviceReason }, kept: { ...kept, places: places.length } };
+  });
+  assert.equal(kept.places, 1);
+  assert.deepEqual(again, first, "it is not measured again");
+  assert.equal(first.device, kept.adapter > kept.processor ? "webgpu" : "cpu");
+  assert.ok(kept.adapter > 1e7 && kept.processor > 1e8, `${kept.adapter} and ${kept.processor} bytes a second`);
+  assert.equal(turned.device, "webgpu");
+  assert.deepEqual(loaded, turned);
 });
 
 test("a checkpoint on a hub: device and context as a load has them", async () => {

@@ -2,7 +2,7 @@
 
 use crate::{arguments, output, tuning};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use oriel::session::{Heads, Loading, Model, SIDE_FILES};
+use oriel::session::{Heads, Model, SIDE_FILES};
 use oriel::{Error, Result};
 use pollster::block_on;
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ const EXPECTED: &str = "expected a .gguf file, or a folder with config.json, *.s
 /// Loads the model that the arguments name, with progress where someone watches.
 pub fn model(arguments: &arguments::Model) -> Result<Model> {
     let files = Files::find(&arguments.model)?;
-    let mut loading = block_on(Loading::new(arguments.options()))?;
+    let mut loading = tuning::open(arguments.options(), &arguments.tuning)?;
     tuning::begin(&mut loading, &arguments.tuning)?;
     files.each_side_file(|name, bytes| loading.side_file(name, bytes))?;
     let weights = files.weights(&loading.wanted())?;

@@ -6,7 +6,7 @@ use crate::{load, output};
 use oriel::executor::AdapterInfo;
 use oriel::kernels::Tuning;
 use oriel::kernels::tuning::{Kind, Measured, VERSION, is_of};
-use oriel::session::{Loading, Model, Tune};
+use oriel::session::{LoadOptions, Loading, Model, Speeds, Tune};
 use oriel::{Error, Result};
 use pollster::block_on;
 use serde_json::{Value, json};
@@ -14,6 +14,26 @@ use std::env;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Opens the device. A software adapter is measured against the processor once: that is kept as well.
+pub fn open(options: LoadOptions, from: &TuningFrom) -> Result<Loading> {
+    let keeps = matches!(from, TuningFrom::Auto);
+    let place = |adapter: &AdapterInfo| {
+        let threads = options.threads.map_or(String::new(), |threads| format!(" threads {threads}"));
+        place_of("speeds", &format!("{} {}{threads}", adapter.id(), options.activations.name())).filter(|_| keeps)
+    };
+    let known =
+        |adapter: &AdapterInfo| -> Option<Speeds> { serde_json::from_slice(&fs::read(place(adapter)?).ok()?).ok() };
+    let loading = block_on(Loading::knowing(options, &known))?;
+    if let Some((adapter, speeds)) = loading.speeds()
+        && let Some(path) = place(adapter)
+        && known(adapter).is_none()
+        && let Err(error) = write(&path, &json!(speeds))
+    {
+        output::note(&format!("note: what was measured is not kept: {error}"));
+    }
+    Ok(loading)
+}
 
 /// Tells a load how kernels are chosen.
 pub fn begin(loading: &mut Loading, from: &TuningFrom) -> Result<()> {
@@ -66,6 +86,11 @@ fn write(path: &Path, tuning: &Value) -> Result<()> {
 
 /// Where the tuning of an adapter is kept, by its driver and our version; nowhere for the processor, or without a home.
 fn place(adapter: &AdapterInfo) -> Option<PathBuf> {
+    place_of("tuning", &adapter.id()).filter(|_| adapter.backend != "cpu")
+}
+
+/// Where something about an adapter is kept, by our version.
+fn place_of(what: &str, about: &str) -> Option<PathBuf> {
     let folder = |name: &str| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     let home = || folder("HOME");
     let cache = if cfg!(windows) {
@@ -75,11 +100,11 @@ fn place(adapter: &AdapterInfo) -> Option<PathBuf> {
     } else {
         folder("XDG_CACHE_HOME").or_else(|| home().map(|home| home.join(".cache")))
     };
-    let name = format!("{} {VERSION}", adapter.id()).to_lowercase();
+    let name = format!("{about} {VERSION}").to_lowercase();
     let words: Vec<_> = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').collect();
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    let file = format!("tuning-{}.json", words.join("-"));
-    cache.filter(|_| adapter.backend != "cpu").map(|cache| cache.join("oriel").join(file))
+    let file = format!("{what}-{}.json", words.join("-"));
+    cache.map(|cache| cache.join("oriel").join(file))
 }
 
 /// Measures everything.
