@@ -187,16 +187,17 @@ impl Host for Cpu {
         let CacheShape { layers, kv_heads, head_width, context } = shape;
         let capacity = context.checked_next_multiple_of(LANES);
         let capacity = capacity.ok_or_else(|| Error::Memory(format!("a context of {context} positions")))?;
-        let half = match format {
-            CacheFormat::F32 => 0,
-            CacheFormat::F16 => 1,
-            CacheFormat::Q8 => {
-                return Err(no_packed_cache());
-            }
+        format.check(shape)?;
+        let (format, block_bytes) = match format {
+            CacheFormat::F32 => (op::CacheFormat::F32, 32 * 4),
+            CacheFormat::F16 => (op::CacheFormat::F16, 32 * 2),
+            // 32 i8 and their scale.
+            CacheFormat::Q8 => (op::CacheFormat::Q8, 32 + 4),
         };
         let values = u64::from(kv_heads) * u64::from(head_width) * u64::from(capacity);
         let mut side = |more: u64| {
-            let bytes = values.checked_add(more).and_then(|values| values.checked_mul(if half == 1 { 2 } else { 4 }));
+            let blocks = values.checked_add(more).map(|values| values.div_ceil(op::BLOCK as u64));
+            let bytes = blocks.and_then(|blocks| blocks.checked_mul(block_bytes));
             let bytes = bytes.ok_or_else(|| Error::Memory("more bytes than can be counted".into()));
             bytes
                 .and_then(|bytes| self.machine.allocate(bytes))
@@ -204,7 +205,7 @@ impl Host for Cpu {
         };
         // Values are read eight at a time, to the end of a head and past it.
         let layer =
-            |_| Ok(op::Cache { keys: side(0)?, values: side(LANES.into())?, kv_heads, head_width, capacity, half });
+            |_| Ok(op::Cache { keys: side(0)?, values: side(LANES.into())?, kv_heads, head_width, capacity, format });
         let layers = (0..layers).map(layer).collect::<Result<_>>()?;
         self.cache = Some(Cache { shape, layers });
         Ok(())
@@ -344,11 +345,6 @@ impl Sink for Cpu {
         region(place.scales, place.bytes[1], offset.saturating_sub(scales_at), scales);
         Ok(())
     }
-}
-
-/// The error for a cache of q8.
-pub(crate) fn no_packed_cache() -> Error {
-    Error::Option("cache is q8; on the processor keys and values are f16 or f32".into())
 }
 
 /// Whether a format is multiplied as whole numbers.

@@ -10,8 +10,7 @@ pub use layout::CacheLayout;
 use crate::cpu::{Activations, Cpu, Machine};
 use crate::gpu::{Gpu, GpuOptions};
 use crate::kernels::roofline::Probes;
-use crate::kernels::tuning::Features;
-use crate::kernels::tuning::Measured;
+use crate::kernels::tuning::{Fault, Features, Measured};
 use crate::kernels::{CACHE_TILE, CacheFormat, Work, attention};
 use crate::plan::{CacheShape, Plan, Tensor};
 use crate::sampler;
@@ -377,6 +376,14 @@ impl Executor {
         }
     }
 
+    /// Ways that are left out for that reason, in words.
+    pub fn left_out_for(&self, fault: Fault) -> Option<String> {
+        match self {
+            Executor::Gpu(gpu) => gpu.left_out_for(fault),
+            Executor::Cpu(_) => None,
+        }
+    }
+
     /// Whether a kept tuning was measured on this adapter, with these kernels.
     pub fn knows(&self, tuning: &Value) -> bool {
         matches!(self, Executor::Gpu(gpu) if gpu.knows(tuning))
@@ -397,11 +404,18 @@ impl Executor {
     /// already is not timed again. After `budget_s` seconds what is left does as its nearest neighbour. Without a budget
     /// everything is timed, and to the end. Nothing of use is left in the cache.
     ///
+    /// `keep` is told, before each way is tried, of the tuning that is right if the device does not survive it.
+    ///
     /// # Errors
     /// `Unsupported` on the processor; where the device is lost.
-    pub async fn tune(&mut self, catalogue: &Catalogue, budget_s: Option<f64>) -> Result<Vec<Measured>> {
+    pub async fn tune(
+        &mut self,
+        catalogue: &Catalogue,
+        budget_s: Option<f64>,
+        keep: &impl AsyncFn(Value),
+    ) -> Result<Vec<Measured>> {
         match self {
-            Executor::Gpu(gpu) => gpu.tune(catalogue, budget_s).await,
+            Executor::Gpu(gpu) => gpu.tune(catalogue, budget_s, keep).await,
             Executor::Cpu(_) => Err(no_kernels()),
         }
     }

@@ -13,6 +13,7 @@ mod pipelines;
 mod prepared;
 mod probe;
 mod profile;
+mod prove;
 mod readback;
 
 pub use device::GpuOptions;

@@ -35,8 +35,8 @@ pub struct Loading(Option<session::Loading>);
 
 #[wasm_bindgen]
 impl Loading {
-    /// Opens the GPU. Takes `{ precision, cache, context?, activations?, tuning, kept?, adapter? }`: the last two are what
-    /// was measured before, and what the browser calls the adapter.
+    /// Opens the GPU. Takes `{ precision, cache, context?, activations?, frameBudget?, tuning, kept?, adapter? }`: the last
+    /// two are what was measured before, and what the browser calls the adapter.
     pub async fn open(options: JsValue) -> Answer<Loading> {
         let asked: AskedOfLoad = read(&options).map_err(throw)?;
         let (adapter, tune) = (asked.adapter.clone(), asked.tune());
@@ -97,11 +97,19 @@ impl Loading {
         self.inner()?.end().map_err(throw)
     }
 
-    /// Every file has come. Nothing can be added afterwards.
-    pub async fn finish(&mut self) -> Answer<Model> {
+    /// Every file has come. Nothing can be added afterwards. `keep` is awaited with the tuning that is to be kept in case
+    /// the device or the tab does not survive the kernel that is tried next.
+    pub async fn finish(&mut self, keep: js_sys::Function) -> Answer<Model> {
         self.inner()?;
         let loading = self.0.take().ok_or_else(finished)?;
-        let model = loading.finish().await.map_err(throw)?;
+        let keep = async |tuning: Value| {
+            // What can't be kept is no reason to go without.
+            let kept = write(&tuning).and_then(|tuning| keep.call1(&JsValue::UNDEFINED, &tuning));
+            if let Ok(kept) = kept {
+                let _ = wasm_bindgen_futures::JsFuture::from(js_sys::Promise::resolve(&kept)).await;
+            }
+        };
+        let model = loading.finish_keeping(&keep).await.map_err(throw)?;
         Ok(Model { model, generation: None, bench: None })
     }
 

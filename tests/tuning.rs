@@ -1,11 +1,12 @@
 //! Models whose kernels were measured at load: they answer as the golden values say, and what was measured is used again.
 
-use oriel::kernels::tuning::Measured;
+use oriel::kernels::tuning::{Fault, Measured};
 use oriel::session::{Device, GenerateOptions, LoadOptions, Loading, Model, Tune};
 use oriel::weights::Precision;
 use oriel::{Error, Result};
 use pollster::block_on;
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::path::Path;
 
 fn read(name: &str) -> Vec<u8> {
@@ -25,6 +26,20 @@ fn load_bytes(name: &str, bytes: &[u8], device: Device, tune: &Tune) -> Result<M
     loading.push(bytes)?;
     loading.end()?;
     block_on(loading.finish())
+}
+
+/// The same; `keep` is told before each try.
+fn load_keeping(name: &str, keep: &impl AsyncFn(Value)) -> Result<Model> {
+    let mut loading = block_on(Loading::new(LoadOptions {
+        device: Device::Gpu,
+        precision: Precision::F32,
+        ..LoadOptions::default()
+    }))?;
+    loading.tune(&Tune::Measure(None))?;
+    loading.begin(name, None)?;
+    loading.push(&read(name))?;
+    loading.end()?;
+    block_on(loading.finish_keeping(keep))
 }
 
 fn greedy(model: &mut Model, prompt: &[u32], count: usize) -> Vec<u32> {
@@ -59,6 +74,37 @@ fn a_measured_model_answers_as_before_and_what_was_measured_is_not_measured_agai
         let mut again = load(&file, Device::Gpu, &Tune::Measure(Some(tuning.clone()))).expect("it loads");
         assert_eq!((again.tuned(), again.tuning()), (&[][..], Some(tuning.clone())));
         assert_eq!((greedy(&mut again, &prompt, expected.len()), again.info().notice), (expected, None));
+    }
+}
+
+#[test]
+fn a_way_that_a_load_does_not_survive_is_not_tried_by_the_next() {
+    let (prompt, expected) = golden("llama.json");
+    let told = RefCell::new(Vec::new());
+    let model = load_keeping("llama.gguf", &async |tuning| told.borrow_mut().push(tuning)).expect("it loads");
+    let told = told.into_inner();
+    let (last, before) = told.split_last().expect("it is told");
+    assert_eq!((Some(last), &last["left_out"]), (model.tuning().as_ref(), &json!({})));
+    let timed = model.tuned().iter().flat_map(|measured| &measured.ways).filter(|way| way.us.is_some()).count();
+    assert!(before.len() >= timed, "{} times for {timed} ways", before.len());
+
+    // As if the load had ended at its first try, and at its last.
+    for ended in [&before[0], &before[before.len() - 1]] {
+        let (kind, ways) =
+            ended["left_out"].as_object().and_then(|kinds| kinds.iter().next()).expect("one is left out");
+        assert_eq!(ways.as_object().map(|ways| ways.values().collect::<Vec<_>>()), Some(vec![&json!("lost")]));
+        let name = ways.as_object().and_then(|ways| ways.keys().next()).expect("a way");
+        let mut model = load("llama.gguf", Device::Gpu, &Tune::Measure(Some(ended.clone()))).expect("it loads");
+        let notice = model.info().notice.unwrap_or_default();
+        assert!(notice.ends_with(&format!("did not survive, or was ended in: {kind} {name}")), "{notice}");
+        let tuning = model.tuning().expect("a GPU has one");
+        assert_eq!(tuning["left_out"], ended["left_out"]);
+        assert_ne!(&tuning[kind]["usual"], name.as_str());
+        let of_kind = || model.tuned().iter().filter(|measured| measured.kind == kind);
+        assert!(of_kind().all(|measured| measured.chosen != name));
+        let fate = of_kind().flat_map(|measured| &measured.ways).filter(|way| way.name == name);
+        assert!(fate.into_iter().all(|way| (way.us, way.fault) == (None, Some(Fault::Lost))), "{:?}", model.tuned());
+        assert_eq!(greedy(&mut model, &prompt, expected.len()), expected);
     }
 }
 

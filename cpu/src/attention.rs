@@ -1,7 +1,7 @@
 //! Softmax attention: queries that share a head of the cache, a few at a time, against eight positions at once.
 
 use crate::lanes::{LANES, Lanes};
-use crate::op::{Cache, Live, Rows};
+use crate::op::{BLOCK, Cache, CacheFormat, Live, Rows};
 use crate::run::Share;
 
 /// Queries that are compared at once: each key and value that is read serves as many.
@@ -29,7 +29,7 @@ pub unsafe fn attention<L: Lanes>(
     for item in share.of(kv_heads * tiles) {
         let (head, first) = (item / tiles, item % tiles * TILE);
         let count = (live.rows as usize * group - first).min(TILE);
-        let work = Tile { cache, head, scale, scratch: scratch as *mut f32, half: cache.half == 1 };
+        let work = Tile { cache, head, scale, scratch: scratch as *mut f32 };
         let mut queries = [Query { q: core::ptr::null(), y: core::ptr::null_mut(), positions: 0 }; TILE];
         for (i, query) in queries.iter_mut().take(count).enumerate() {
             let place = first + i;
@@ -58,19 +58,26 @@ struct Tile<'a> {
     head: usize,
     scale: f32,
     scratch: *mut f32,
-    half: bool,
 }
 
 impl Tile<'_> {
     #[inline(always)]
     unsafe fn mix<L: Lanes, const N: usize>(&self, queries: [Query; N]) {
-        let most = queries[N - 1].positions;
-        self.compare::<L, N>(&queries, most);
+        let (most, scaled) = (queries[N - 1].positions, self.cache.format == CacheFormat::Q8);
+        if scaled {
+            self.compare_scaled::<L, N>(&queries, most);
+        } else {
+            self.compare::<L, N>(&queries, most);
+        }
         let mut totals = [0.0; N];
         for (i, query) in queries.iter().enumerate() {
             totals[i] = self.soften::<L>(i, query.positions, most);
         }
-        self.gather::<L, N>(&queries, totals, most);
+        if scaled {
+            self.gather_scaled::<L, N>(&queries, totals, most);
+        } else {
+            self.gather::<L, N>(&queries, totals, most);
+        }
     }
 
     /// Scores of query `i`, by position.
@@ -81,7 +88,7 @@ impl Tile<'_> {
 
     #[inline(always)]
     unsafe fn load<L: Lanes>(&self, table: usize, place: usize) -> L::Floats {
-        if self.half {
+        if self.cache.format == CacheFormat::F16 {
             L::halves((table + 2 * place) as *const u16)
         } else {
             L::floats((table + 4 * place) as *const f32)
@@ -99,6 +106,34 @@ impl Tile<'_> {
                 let keys = self.load::<L>(self.cache.keys, first + d * LANES);
                 for (sum, query) in sums.iter_mut().zip(queries) {
                     *sum = L::mul_add(keys, L::splat(*query.q.add(d)), *sum);
+                }
+            }
+            for (i, sum) in sums.into_iter().enumerate() {
+                L::store(self.scores(i).add(position), L::mul(sum, L::splat(self.scale)));
+            }
+        }
+    }
+
+    /// The same of i8: a block's products are summed before its scale.
+    #[inline(always)]
+    unsafe fn compare_scaled<L: Lanes, const N: usize>(&self, queries: &[Query; N], most: usize) {
+        let (capacity, blocks) = (self.cache.capacity as usize, self.cache.blocks());
+        let scales = self.cache.scales(self.cache.keys);
+        for position in (0..most).step_by(LANES) {
+            let first = (self.head * capacity + position) * blocks;
+            let mut sums = [L::splat(0.0); N];
+            for block in 0..blocks {
+                let keys = (self.cache.keys + first * BLOCK + block * BLOCK * LANES) as *const i8;
+                let mut parts = [L::splat(0.0); N];
+                for d in 0..BLOCK {
+                    let keys = L::signed(keys.add(d * LANES));
+                    for (part, query) in parts.iter_mut().zip(queries) {
+                        *part = L::mul_add(keys, L::splat(*query.q.add(block * BLOCK + d)), *part);
+                    }
+                }
+                let scale = L::floats(scales.add(first + block * LANES));
+                for (sum, part) in sums.iter_mut().zip(parts) {
+                    *sum = L::mul_add(part, scale, *sum);
                 }
             }
             for (i, sum) in sums.into_iter().enumerate() {
@@ -154,6 +189,27 @@ impl Tile<'_> {
                 let mixed = L::array(L::div(sum, L::splat(totals[i])));
                 let count = LANES.min(width - from);
                 core::ptr::copy_nonoverlapping(mixed.as_ptr(), queries[i].y.add(from), count);
+            }
+        }
+    }
+
+    /// The same of i8, whose scales go into the shares.
+    #[inline(always)]
+    unsafe fn gather_scaled<L: Lanes, const N: usize>(&self, queries: &[Query; N], totals: [f32; N], most: usize) {
+        let (width, blocks) = (self.cache.head_width as usize, self.cache.blocks());
+        let first = self.head * self.cache.capacity as usize;
+        let scales = self.cache.scales(self.cache.values);
+        for from in (0..width).step_by(LANES) {
+            let mut sums = [L::splat(0.0); N];
+            for position in 0..most {
+                let values = L::signed((self.cache.values + (first + position) * width + from) as *const i8);
+                let scale = *scales.add((first + position) * blocks + from / BLOCK);
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::mul_add(values, L::splat(*self.scores(i).add(position) * scale), *sum);
+                }
+            }
+            for (i, sum) in sums.into_iter().enumerate() {
+                L::store(queries[i].y.add(from), L::div(sum, L::splat(totals[i])));
             }
         }
     }

@@ -129,10 +129,23 @@ pub struct Epilogue {
     pub combine: Combine,
 }
 
+/// How keys and values are stored: the core's formats of a cache.
+#[repr(u32)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheFormat {
+    /// f32
+    F32,
+    /// f16
+    F16,
+    /// i8, and an f32 scale for each block of a head.
+    Q8,
+}
+
 /// One layer's keys and values: `[kv_heads]` heads, each `capacity` positions of `head_width` values.
 ///
 /// Keys stand eight positions at a time, value by value, so that eight scores are computed at once; values stand position by
-/// position. `capacity` is a multiple of 8.
+/// position. `capacity` is a multiple of 8. Scales, where there are any, stand behind all keys,
+/// `[kv_heads, capacity / 8, head_width / 32, 8]`, and behind all values, `[kv_heads, capacity, head_width / 32]`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Cache {
@@ -146,8 +159,20 @@ pub struct Cache {
     pub head_width: u32,
     /// Positions that there is room for.
     pub capacity: u32,
-    /// 1 where both are f16, 0 where they are f32.
-    pub half: u32,
+    /// How both are stored.
+    pub format: CacheFormat,
+}
+
+impl Cache {
+    /// Blocks in a head.
+    pub(crate) fn blocks(&self) -> usize {
+        self.head_width as usize / BLOCK
+    }
+
+    /// Address of the scales behind the i8 that begin at `side`.
+    pub(crate) fn scales(&self, side: usize) -> *mut f32 {
+        (side + self.kv_heads as usize * self.capacity as usize * self.head_width as usize) as *mut f32
+    }
 }
 
 /// How heads are normed and rotated on their way into attention.

@@ -1,7 +1,7 @@
 //! What is done to rows value by value: norms, activations, lookups, rotations, and the way into the cache.
 
 use crate::lanes::{LANES, Lanes, half_bits};
-use crate::op::{Activation, Cache, Combine, Epilogue, Matrix, Rows, Turn};
+use crate::op::{Activation, BLOCK, Cache, CacheFormat, Combine, Epilogue, Matrix, Rows, Turn};
 use crate::pack;
 use crate::run::Share;
 use core::ops::Range;
@@ -212,7 +212,10 @@ pub unsafe fn rope((x, y): (Rows, Rows), head_width: u32, turn: &Turn, position:
 #[inline(always)]
 unsafe fn append<L: Lanes>(x: *const f32, keys: bool, cache: &Cache, head: usize, position: usize) {
     let (width, capacity) = (cache.head_width as usize, cache.capacity as usize);
-    let half = cache.half == 1;
+    if cache.format == CacheFormat::Q8 {
+        return append_scaled::<L>(x, keys, cache, head, position);
+    }
+    let half = cache.format == CacheFormat::F16;
     let bytes = if half { 2 } else { 4 };
     if keys {
         let first = (head * capacity + position / LANES * LANES) * width + position % LANES;
@@ -236,6 +239,40 @@ unsafe fn append<L: Lanes>(x: *const f32, keys: bool, cache: &Cache, head: usize
     }
     for i in whole..width {
         *(at as *mut u16).add(i) = half_bits::from_f32(*x.add(i));
+    }
+}
+
+/// The same as i8: the greatest of a block is 127 of its scale.
+#[inline(always)]
+unsafe fn append_scaled<L: Lanes>(x: *const f32, keys: bool, cache: &Cache, head: usize, position: usize) {
+    let (blocks, first) = (cache.blocks(), head * cache.capacity as usize + position);
+    for block in 0..blocks {
+        let x = x.add(block * BLOCK);
+        let mut greatest = L::splat(0.0);
+        for from in (0..BLOCK).step_by(LANES) {
+            let x = L::floats(x.add(from));
+            greatest = L::max(greatest, L::max(x, L::sub(L::splat(0.0), x)));
+        }
+        let peak = L::greatest(greatest);
+        // So small that dividing by it might overflow: zeros.
+        let scale = if peak > 1e-30 { peak * (1.0 / 127.0) } else { 0.0 };
+        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        let mut ints = [0i8; BLOCK];
+        for from in (0..BLOCK).step_by(LANES) {
+            L::store_ints(ints.as_mut_ptr().add(from), L::nearest(L::mul(L::floats(x.add(from)), L::splat(inverse))));
+        }
+        if keys {
+            let (eight, lane) = (first / LANES * LANES, position % LANES);
+            let at = (cache.keys + (eight * blocks + block * LANES) * BLOCK + lane) as *mut i8;
+            for (i, int) in ints.into_iter().enumerate() {
+                *at.add(i * LANES) = int;
+            }
+            *cache.scales(cache.keys).add(eight * blocks + block * LANES + lane) = scale;
+        } else {
+            let at = (cache.values + (first * blocks + block) * BLOCK) as *mut i8;
+            core::ptr::copy_nonoverlapping(ints.as_ptr(), at, BLOCK);
+            *cache.scales(cache.values).add(first * blocks + block) = scale;
+        }
     }
 }
 

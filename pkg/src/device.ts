@@ -30,7 +30,7 @@ export interface GpuAdapter {
 /** What of a load's options has a say. */
 export type Asked = Pick<EngineOptions, "device" | "activations"> & Partial<Pick<EngineOptions, "threads" | "instructions">>;
 
-/** Measures a software adapter of that name against the processor, or remembers it. One that can't be used has a speed of 0. */
+/** Measures a software adapter of that name against the processor, or remembers it. What can't be used has a speed of 0. */
 export type Measure = (adapterName: string | undefined, asked: Asked) => Promise<Speeds>;
 
 /** Names under which a processor passes for a graphics card. Microsoft makes no other adapter than its rasteriser. */
@@ -61,7 +61,8 @@ export async function choose(asked: Asked, gpu: Gpu | undefined, measure: Measur
     const [adapterRate, rate] = [speeds.adapter, speeds.processor].map((bytes) => (bytes / 1e9).toFixed(1));
     const measured = `multiplies ${adapterRate} GB/s of weights, the processor ${rate}`;
     const reason = `the only adapter, ${adapterName ?? "without a name"}, is no GPU, but software: it ${measured}`;
-    return speeds.adapter > speeds.processor ? { device: "webgpu", reason, adapterName, ...limits } : { device: "cpu", reason };
+    if (speeds.adapter <= speeds.processor) return { device: "cpu", reason };
+    return { device: "webgpu", reason, adapterName, ...limits };
   }
   const { activations } = asked;
   if ((activations === "int8" || activations === "int16") && !gpu?.wgslLanguageFeatures?.has(PACKED)) {

@@ -18,6 +18,7 @@ export interface EngineOptions {
   context?: number;
   /** Whether files from the network are kept. */
   storage?: "auto" | "none";
+  frameBudget?: number;
   /** Names of kinds, shapes and ways are the core's to check. */
   tuning: "auto" | "start" | Tuning;
 }
@@ -202,8 +203,6 @@ export interface Engine {
   choose(asked: Asked): Promise<Choice>;
   /** Where the model runs that was opened. */
   choice(): Choice | undefined;
-  /** Keeps what was measured, for later loads on this adapter. */
-  keep(tuning: Tuning): Promise<void>;
   /** Bytes of the module's memory; it never shrinks, so this is also the most that it had. */
   memoryBytes(): number;
   /** Bytes of the memory of the processor's module: weights, cache and all; 0 on a GPU. */

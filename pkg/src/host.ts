@@ -95,7 +95,6 @@ export class Host {
     this.#model = await loadModel(engine, wanted, options, report, signal, notices);
     const own = this.#model.info();
     const info = { ...own, notice: [own.notice, ...notices].filter(Boolean).join("; ") || null };
-    if (info.tuned && info.tuning) await engine.keep(info.tuning);
     const { device = "webgpu", reason: deviceReason = "" } = engine.choice() ?? {};
     const [wasmBytes, processorBytes] = [engine.memoryBytes(), engine.processorBytes()];
     return { ...info, adapter: this.#named(info.adapter), device, deviceReason, wasmBytes, processorBytes };

@@ -25,7 +25,7 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
   const { signal, onProgress, onEvent, onRequest, hub = HUB, revision = "main", token, storage = "auto", ...rest } = checked;
   throwIfAborted(signal);
   const { device = "auto", precision = "auto", cache = "auto", tuning = "auto" } = rest;
-  const { activations = "auto", instructions = "auto", threads, context } = rest;
+  const { activations = "auto", instructions = "auto", threads, context, frameBudget } = rest;
   if (device === "webgpu" && (threads !== undefined || instructions !== "auto")) {
     const what = threads === undefined ? "instructions" : "threads";
     throw new OrielError("option", `load: ${what} are the processor's; the device that is asked for is webgpu`);
@@ -34,6 +34,7 @@ export async function load(source: Source, options?: LoadOptions): Promise<Model
     ...{ device, precision, cache, tuning, activations, instructions, storage },
     ...(threads === undefined ? {} : { threads }),
     ...(context === undefined ? {} : { context }),
+    ...(frameBudget === undefined ? {} : { frameBudget }),
   };
   const files = await wanted(source, {
     base: globalThis.document?.baseURI ?? location.href,

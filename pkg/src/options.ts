@@ -28,10 +28,15 @@ export interface LoadOptions {
   instructions?: "auto" | "simd" | "relaxed" | undefined;
   /** Positions that the model can attend to at once; default: the model's own, bounded by the core. */
   context?: number | undefined;
+  /** Milliseconds, 1 to 1000, that the device is kept at a stretch, prompts included, so that what draws the page comes in
+   * between. At least 16 tokens of a prompt, or one of an answer, are computed whatever they take; how long the first
+   * part of the first prompt takes is not known. Default: 33 on a GPU, where every other frame is drawn at the worst;
+   * else 100. */
+  frameBudget?: number | undefined;
   /** What float matrices become at load; `auto` keeps a quantised file's own and takes f16 otherwise. */
   precision?: "auto" | "f32" | "f16" | "q8" | "q4" | undefined;
-  /** How keys and values are held; `auto` is f16, with `precision: "f32"` f32. `q8`, on a GPU, takes little more than
-   * half of f16's bytes, of heads of a multiple of 32 values. */
+  /** How keys and values are held; `auto` is f16, with `precision: "f32"` f32. `q8` takes little more than half of f16's
+   * bytes, of heads of a multiple of 32 values. */
   cache?: "auto" | "f32" | "f16" | "q8" | undefined;
   /**
    * How the GPU's kernels are chosen: `auto` measures them at the first load on an adapter, for about a second, and has the
@@ -180,6 +185,7 @@ const LOAD: Rules<LoadOptions> = {
   activations: oneOf("auto", "f32", "int16", "int8"),
   instructions: oneOf("auto", "simd", "relaxed"),
   context: whole,
+  frameBudget: count,
   precision: oneOf("auto", "f32", "f16", "q8", "q4"),
   cache: oneOf("auto", "f32", "f16", "q8"),
   tuning,
@@ -190,7 +196,8 @@ const LOAD: Rules<LoadOptions> = {
 };
 
 const CHECK: Rules<CheckOptions> = (
-  ({ onProgress, onEvent, onRequest, threads, activations, instructions, tuning, storage, ...rules }) => rules
+  ({ onProgress, onEvent, onRequest, threads, activations, instructions, frameBudget, tuning, storage, ...rules }) =>
+    rules
 )(LOAD);
 
 const SAMPLING: Rules<SamplingOptions> = {

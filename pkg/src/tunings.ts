@@ -11,7 +11,9 @@ export interface Tuning {
   /** The version whose kernels they are. */
   oriel?: string;
   adapter?: string;
-  [kind: string]: string | KindTuning | undefined;
+  /** Ways that are not tried, by kind: `lost`, as a load ended when it tried them; `wrong`, by what they came to. */
+  left_out?: Record<string, Record<string, "lost" | "wrong">>;
+  [kind: string]: string | KindTuning | Record<string, Record<string, string>> | undefined;
 }
 
 /** What an adapter and the processor multiply by, in bytes of weights a second. */
@@ -32,7 +34,7 @@ export function keepTuning(adapter: string | undefined, tuning: Tuning): Promise
   return keep(key("oriel-tuning", adapter), tuning);
 }
 
-/** How a software adapter did against the processor, if that was kept. `circumstances`: what the processor's speed hangs on. */
+/** How a software adapter did against the processor, if it was kept. `circumstances`: what decides the processor's speed. */
 export async function keptSpeeds(adapter: string | undefined, circumstances: string): Promise<Speeds | undefined> {
   const speeds = await kept<Speeds>(key("oriel-speeds", `${adapter} ${circumstances}`));
   return Number.isFinite(speeds?.adapter) && Number.isFinite(speeds?.processor) ? speeds : undefined;

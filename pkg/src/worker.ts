@@ -10,7 +10,7 @@ import { Machine } from "./machine.js";
 import type { Reply, Request } from "./protocol.js";
 import { watchRequests } from "./requests.js";
 import { askForSubgroups } from "./subgroups.js";
-import { keepSpeeds, keepTuning, keptSpeeds, keptTuning, type Speeds } from "./tunings.js";
+import { keepSpeeds, keepTuning, keptSpeeds, keptTuning, type Speeds, type Tuning } from "./tunings.js";
 
 /** What of a worker's scope is used; the types of pages and workers can't be had at once. */
 interface WorkerScope {
@@ -32,14 +32,18 @@ async function startEngine(): Promise<Engine> {
   let machine: Machine | undefined;
   return {
     async open(options) {
-      const { precision, cache, activations, context, tuning } = options;
-      const core = { precision, cache, activations, tuning, ...(context === undefined ? {} : { context }) };
+      const { precision, cache, activations, context, frameBudget, tuning } = options;
+      const core = {
+        ...{ precision, cache, activations, tuning },
+        ...(context === undefined ? {} : { context }),
+        ...(frameBudget === undefined ? {} : { frameBudget }),
+      };
       choice = await choose(options, gpu, measure);
       if (choice.device === "webgpu") {
         const adapter = choice.adapterName;
         const kept = tuning === "auto" ? await keptTuning(adapter) : undefined;
         try {
-          return (await Loading.open({ ...core, adapter, kept })) as EngineLoading;
+          return openOnGpu(await Loading.open({ ...core, adapter, kept }), (tuning) => keepTuning(adapter, tuning));
         } catch (thrown) {
           const { code, message } = toOrielError(thrown);
           if (options.device !== "auto" || code !== "device") throw thrown;
@@ -54,7 +58,6 @@ async function startEngine(): Promise<Engine> {
     heads: () => new Heads() as EngineHeads,
     choose: (asked) => choose(asked, gpu, measure),
     choice: () => choice,
-    keep: (measured) => keepTuning(choice?.adapterName, measured),
     memoryBytes: () => memory.buffer.byteLength,
     processorBytes: () => machine?.memoryBytes() ?? 0,
     mostProcessorBytes: () => machine?.mostBytes() ?? 0,
@@ -91,11 +94,17 @@ function startMachine(core: WebAssembly.Memory, { threads, instructions }: Wante
   return Machine.start(core, { instructions, ...(threads === undefined ? {} : { threads }) });
 }
 
+/** Before a kernel is tried, which may take the tab with it, the tuning without it is kept. */
+function openOnGpu(core: Loading, keep: (tuning: Tuning) => Promise<void>): EngineLoading {
+  const finish = core.finish.bind(core, keep);
+  return Object.assign(core, { finish }) as unknown as EngineLoading;
+}
+
 /** The machine ends with what was loaded by it. */
 function openOnProcessor(options: object, machine: Machine): EngineLoading {
   try {
-    const loading = Loading.openOnProcessor(options, machine) as EngineLoading;
-    const finish = loading.finish.bind(loading);
+    const loading = openOnGpu(Loading.openOnProcessor(options, machine), () => Promise.resolve());
+    const { finish } = loading;
     loading.finish = async () => ending(await finish(), machine);
     return ending(loading, machine);
   } catch (error) {

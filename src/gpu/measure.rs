@@ -12,7 +12,7 @@ use super::probe::Prober;
 use crate::Result;
 use crate::cpu::Activations;
 use crate::kernels::Tuning;
-use crate::kernels::tuning::{self, FAR, Kind, Measured, Race, Subject, Way};
+use crate::kernels::tuning::{self, FAR, Fault, Kind, Measured, Race, Subject, Way};
 use crate::plan::{Live, Plan};
 use crate::weights::Catalogue;
 use serde_json::Value;
@@ -37,24 +37,24 @@ const ROWS: u32 = 64;
 const POSITIONS: u32 = 512;
 
 /// A subject, and where it stands.
-struct Contest {
+pub(super) struct Contest {
     subject: Subject,
     /// Its plan, by its place.
     plan: usize,
     /// Steps of the plan, and a part of each.
-    parts: Vec<(usize, usize)>,
+    pub(super) parts: Vec<(usize, usize)>,
     /// The run that is timed.
     live: Live,
     start: &'static str,
 }
 
 /// A way, ready to be timed.
-struct Entrant {
-    ready: Vec<Ready>,
+pub(super) struct Entrant {
+    pub(super) ready: Vec<Ready>,
     /// Units of a pass that is timed.
     units: usize,
     /// Dispatches of one part of a step.
-    unit: usize,
+    pub(super) unit: usize,
     _buffers: [Buffer; 3],
 }
 
@@ -68,6 +68,11 @@ impl Gpu {
     /// The choices, to be kept.
     pub fn tuning(&self) -> Value {
         self.tuning.to_json(&self.id())
+    }
+
+    /// Ways that are left out for that reason, in words.
+    pub fn left_out_for(&self, fault: Fault) -> Option<String> {
+        self.tuning.left_out_for(fault)
     }
 
     /// Whether a kept tuning was measured on this adapter, with these kernels.
@@ -93,6 +98,7 @@ impl Gpu {
     pub fn take_tuning(&mut self, value: &Value) -> Result<()> {
         let mut tuning = self.tuning.clone();
         tuning.apply_json(value)?;
+        tuning.avoid(self.device.features());
         tuning.check(self.device.features())?;
         self.tuning = tuning;
         Ok(())
@@ -101,7 +107,13 @@ impl Gpu {
     /// Times the ways to carry out each subject of the plans that was not chosen for yet, takes the best, and prepares the
     /// plans anew. After `budget_s` seconds what is left does as its nearest neighbour. Without a budget everything is
     /// timed, and to the end. What the plans have too little room for stays as it is. Nothing of use is left in the cache.
-    pub async fn tune(&mut self, catalogue: &Catalogue, budget_s: Option<f64>) -> Result<Vec<Measured>> {
+    /// Before a way is tried `keep` is told of the tuning without it, as the device may not survive it.
+    pub async fn tune(
+        &mut self,
+        catalogue: &Catalogue,
+        budget_s: Option<f64>,
+        keep: &impl AsyncFn(Value),
+    ) -> Result<Vec<Measured>> {
         self.device.check()?;
         let mut contests = self.contests(catalogue);
         if budget_s.is_some() {
@@ -111,9 +123,13 @@ impl Gpu {
             return Ok(Vec::new());
         }
         let plans = std::mem::take(&mut self.prepared);
-        let measured = self.hold(&plans, catalogue, contests, budget_s).await;
+        let measured = self.hold(&plans, catalogue, contests, (budget_s, keep)).await;
+        let as_before = |measured: &Measured| {
+            let found_wrong = measured.ways.iter().any(|way| way.fault == Some(Fault::Wrong));
+            measured.chosen == measured.start && !found_wrong
+        };
         self.prepared = match &measured {
-            Ok(all) if all.iter().all(|measured| measured.chosen == measured.start) => plans,
+            Ok(all) if all.iter().all(as_before) => plans,
             _ => plans.iter().map(|lowered| self.lower(&lowered.plan, catalogue)).collect::<Result<_>>()?,
         };
         self.clear_cache();
@@ -156,7 +172,7 @@ impl Gpu {
         plans: &[Lowered],
         catalogue: &Catalogue,
         contests: Vec<Contest>,
-        budget_s: Option<f64>,
+        (budget_s, keep): (Option<f64>, &impl AsyncFn(Value)),
     ) -> Result<Vec<Measured>> {
         let begun = Instant::now();
         let time_left = || budget_s.is_none_or(|budget| begun.elapsed().as_secs_f64() < budget);
@@ -165,23 +181,35 @@ impl Gpu {
         let mut known: Vec<(Subject, &'static str)> = Vec::new();
         for contest in contests {
             let Contest { subject, start, .. } = &contest;
-            let others = self.tuning.ways(subject, self.device.features());
-            let others = others.into_iter().filter(|name| name != start);
+            let ways = self.tuning.ways(subject, self.device.features());
+            // What begins a shape may be left out, as the size of a shape has a say in it.
+            let is_left_out = self.tuning.fault(subject.kind, start).is_some();
+            let first = if is_left_out { ways.first().unwrap_or(start) } else { start };
+            let others = ways.iter().copied().filter(|name| name != first);
             let others = others.filter(|name| budget_s.is_none() || !far.contains(&(subject.kind, *name)));
-            let names: Vec<_> = std::iter::once(*start).chain(others).collect();
+            let names: Vec<_> = std::iter::once(*first).chain(others).collect();
             let mut race = Race::new(names.len(), budget_s.is_none());
             let chosen = if time_left() {
-                self.race(&plans[contest.plan], catalogue, (&contest, &names), (&mut race, empty_s), &time_left)
-                    .await?;
+                let trying = (&mut race, empty_s, keep);
+                self.race(&plans[contest.plan], catalogue, (&contest, &names), trying, &time_left).await?;
                 let lost = (1..names.len()).filter(|way| race.is_far_behind(*way));
                 far.extend(lost.map(|way| (subject.kind, names[way])));
+                for way in (0..names.len()).filter(|way| race.is_wrong(*way)) {
+                    self.tuning.leave_out(subject.kind, names[way], Fault::Wrong)?;
+                }
+                self.tuning.avoid(self.device.features());
                 names[race.winner()]
             } else {
-                tuning::nearest(subject, known.iter().map(|(subject, name)| (subject, *name))).unwrap_or(start)
+                known.retain(|(subject, name)| self.tuning.fault(subject.kind, name).is_none());
+                tuning::nearest(subject, known.iter().map(|(subject, name)| (subject, *name))).unwrap_or(first)
             };
             self.tuning.choose(subject, chosen)?;
             let us = |way| race.least(way).map(|seconds| seconds * 1e6);
-            let ways = names.iter().enumerate().map(|(way, name)| Way { name, us: us(way) }).collect();
+            let fault = |name| self.tuning.fault(subject.kind, name);
+            let ways = names.iter().enumerate().map(|(way, name)| Way { name, us: us(way), fault: fault(name) });
+            let untried = self.tuning.left_out(subject.kind).filter(|(name, _)| !names.contains(name));
+            let untried = untried.map(|(name, fault)| Way { name, us: None, fault: Some(fault) });
+            let ways = ways.chain(untried).collect();
             let (kind, shape) = (subject.kind.name(), subject.shape.clone());
             all.push(Measured { kind, shape, start, chosen, ways });
             known.push((contest.subject, chosen));
@@ -195,7 +223,7 @@ impl Gpu {
         lowered: &Lowered,
         catalogue: &Catalogue,
         (contest, names): (&Contest, &[&'static str]),
-        (race, empty_s): (&mut Race, f64),
+        (race, empty_s, keep): (&mut Race, f64, &impl AsyncFn(Value)),
         time_left: &dyn Fn() -> bool,
     ) -> Result<()> {
         let live = contest.live;
@@ -203,7 +231,13 @@ impl Gpu {
         let (mut entrants, mut units) = (Vec::new(), 1);
         for (way, name) in names.iter().enumerate() {
             // Compiling takes most of the time there is where compilers are slow.
-            let entrant = if way > 0 && !time_left() { None } else { self.enter(lowered, catalogue, contest, name)? };
+            let is_tried = way == 0 || time_left();
+            if is_tried {
+                let mut without = self.tuning.clone();
+                without.leave_out(contest.subject.kind, name, Fault::Lost)?;
+                keep(without.to_json(&self.id())).await;
+            }
+            let entrant = if is_tried { self.enter(lowered, catalogue, contest, name)? } else { None };
             let Some((mut entrant, alone)) = self.warm(lowered, live, entrant, empty_s).await? else {
                 race.fails(way);
                 entrants.push(None);
@@ -215,8 +249,13 @@ impl Gpu {
                 race.took(way, seconds);
             } else {
                 entrant.units = units;
-                let seconds = self.slow(lowered, live, &mut entrant, (alone, race.best(), empty_s)).await?;
-                seconds.into_iter().for_each(|seconds| race.took(way, seconds));
+                let slow = self.slow(lowered, live, &mut entrant, (alone, race.best(), empty_s)).await?;
+                // Whatever it may do to the device, it does while `keep` knows whose doing it is.
+                let seconds = match slow {
+                    Some(seconds) => seconds,
+                    None => self.time(lowered, live, (&entrant, units), empty_s).await?,
+                };
+                race.took(way, seconds);
             }
             entrants.push(Some(entrant));
         }
@@ -227,7 +266,7 @@ impl Gpu {
             let seconds = self.time(lowered, live, (entrant, entrant.units), empty_s).await?;
             race.took(way, seconds);
         }
-        Ok(())
+        self.prove((lowered, live), contest, &entrants, race).await
     }
 
     /// Makes a way ready; none where the kernels don't reach so far.

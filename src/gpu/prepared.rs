@@ -353,7 +353,11 @@ impl Lowered {
 
     /// The values of a tensor, `[rows, width]`.
     pub async fn read_tensor(&self, device: &Device, tensor: Tensor) -> Result<Vec<f32>> {
-        let rows = self.plan.rows_of(tensor);
+        self.read_rows(device, tensor, self.plan.rows_of(tensor)).await
+    }
+
+    /// The values of its first rows.
+    pub async fn read_rows(&self, device: &Device, tensor: Tensor, rows: u32) -> Result<Vec<f32>> {
         let staging = Staging::new(device, "inspect", rows, self.plan.info(tensor).width, stride(&self.plan, tensor));
         let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         staging.copy(&mut encoder, self.tensor(tensor), 0..rows);

@@ -6,7 +6,7 @@ mod race;
 mod starts;
 
 pub use json::{VERSION, is_of};
-pub use race::{FAR, Measured, Race, Way, nearest, order};
+pub use race::{FAR, Fault, Measured, Race, Way, agree, nearest, order};
 pub use starts::Vendor;
 
 use super::matmul::Tile;
@@ -137,6 +137,8 @@ trait Table {
     fn by_shape(&self) -> Vec<(&str, &'static str)>;
     /// For one shape or, without one, for all that were not measured; false for a name that there is not.
     fn choose(&mut self, shape: Option<&str>, name: &str) -> bool;
+    /// Shapes that take the choice of that name are as if they had not been measured.
+    fn forget(&mut self, name: &str);
 }
 
 impl<C: Choice> Table for Choices<C> {
@@ -164,6 +166,10 @@ impl<C: Choice> Table for Choices<C> {
         }
         true
     }
+
+    fn forget(&mut self, name: &str) {
+        self.by_shape.retain(|_, choice| choice.name() != name);
+    }
 }
 
 /// The choices on an adapter.
@@ -177,6 +183,8 @@ pub struct Tuning {
     pub attention_decode: Choices<RowVariant>,
     /// Of [`Kind::Attention`].
     pub attention: Choices<Variant>,
+    /// Ways that are not tried, and why.
+    left_out: BTreeMap<(Kind, &'static str), Fault>,
 }
 
 impl Default for Tuning {
@@ -193,6 +201,7 @@ impl Tuning {
             matmul: Choices::all(if variant == Variant::Lane { Tile::Lane } else { Tile::default() }),
             attention_decode: Choices::all(variant.into()),
             attention: Choices::all(variant),
+            left_out: BTreeMap::new(),
         }
     }
 
@@ -261,15 +270,57 @@ impl Tuning {
         self.table(kind).available(features)
     }
 
-    /// Those of them that are worth timing over a subject: not what would be the same as another.
+    /// Those of them that are worth timing over a subject: not what would be the same as another, nor what is left out.
     pub fn ways(&self, subject: &Subject, features: Features) -> Vec<&'static str> {
         let mut names = self.available(subject.kind, features);
+        names.retain(|name| self.fault(subject.kind, name).is_none());
         if subject.kind == Kind::Matmul && features.activations == Activations::Auto {
             let format = Format::ALL.into_iter().find(|format| subject.shape.split(' ').next() == Some(format.name()));
             let suits = |tile: &&Tile| format.is_none_or(|format| tile.suits(format));
             names.retain(|name| Tile::ALL.iter().filter(suits).any(|tile| tile.name() == *name));
         }
         names
+    }
+
+    /// Leaves a way out from now on; [`avoid`](Tuning::avoid) sees to what was chosen already.
+    ///
+    /// # Errors
+    /// As [`choose`](Tuning::choose).
+    pub fn leave_out(&mut self, kind: Kind, name: &str, fault: Fault) -> Result<()> {
+        let known = self.names(kind).into_iter().find(|known| *known == name);
+        let known = known.ok_or_else(|| self.no_way(kind, "left_out", name))?;
+        self.left_out.insert((kind, known), fault);
+        Ok(())
+    }
+
+    /// Why a way is left out, if it is.
+    pub fn fault(&self, kind: Kind, name: &str) -> Option<Fault> {
+        self.left_out(kind).find(|(other, _)| *other == name).map(|(_, fault)| fault)
+    }
+
+    /// What is left out of a kind.
+    pub fn left_out(&self, kind: Kind) -> impl Iterator<Item = (&'static str, Fault)> {
+        self.left_out.iter().filter(move |((of, _), _)| *of == kind).map(|((_, name), fault)| (*name, *fault))
+    }
+
+    /// Nothing that is left out is taken: a shape that took it is as if it had not been measured, and what was usual gives
+    /// way to the first that the device can take, if there is one.
+    pub fn avoid(&mut self, features: Features) {
+        for ((kind, name), _) in self.left_out.clone() {
+            let other = self.available(kind, features).into_iter().find(|other| self.fault(kind, other).is_none());
+            let table = self.table_mut(kind);
+            table.forget(name);
+            if let Some(other) = other.filter(|_| table.usual() == name) {
+                table.choose(None, other);
+            }
+        }
+    }
+
+    /// What is left out for that reason, in words.
+    pub fn left_out_for(&self, fault: Fault) -> Option<String> {
+        let names: Vec<_> = self.left_out.iter().filter(|(_, why)| **why == fault).collect();
+        let names: Vec<_> = names.iter().map(|((kind, name), _)| format!("{} {name}", kind.name())).collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// Refuses choices that a device with these features can't take.
@@ -338,8 +389,12 @@ impl Tuning {
         if self.table_mut(kind).choose(shape, name) {
             return Ok(());
         }
-        let (kind, place, names) = (kind.name(), shape.unwrap_or("usual"), self.names(kind).join(", "));
-        Err(Error::Option(format!("tuning: {kind}, {place}: {name:?} is no way to do it; supported: {names}")))
+        Err(self.no_way(kind, shape.unwrap_or("usual"), name))
+    }
+
+    fn no_way(&self, kind: Kind, place: &str, name: &str) -> Error {
+        let (kind, names) = (kind.name(), self.names(kind).join(", "));
+        Error::Option(format!("tuning: {kind}, {place}: {name:?} is no way to do it; supported: {names}"))
     }
 
     fn table(&self, kind: Kind) -> &dyn Table {

@@ -38,7 +38,7 @@ pub(super) struct Assembly {
     from_files: usize,
     /// The format of each tensor of the files.
     formats: Vec<Format>,
-    options: LoadOptions,
+    pub(super) options: LoadOptions,
     /// The values of those weights that the family computes its constants from.
     kept: HashMap<WeightId, Vec<u8>>,
 }

@@ -9,15 +9,18 @@ use super::speed::Speeds;
 #[cfg(not(target_arch = "wasm32"))]
 use super::speed::speed;
 use super::text::Text;
-use super::{CachePrecision, Device, LoadOptions, Model, Tune};
-use crate::cpu::{Activations, Machine, no_packed_cache};
+use super::{Device, LoadOptions, Model, Tune};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::cpu::Activations;
+use crate::cpu::Machine;
 use crate::executor::{AdapterInfo, Executor};
 use crate::gpu::GpuOptions;
 use crate::intake::Intake;
-use crate::kernels::CacheFormat;
+use crate::kernels::tuning::Fault;
 use crate::manifest::TensorEntry;
 use crate::weights::Spec;
 use crate::{Error, Result, gguf};
+use serde_json::Value;
 
 /// A model on its way to the device. Dropping it frees what it holds there.
 ///
@@ -74,7 +77,6 @@ impl Loading {
     /// [`Error::Option`] for options that no model can serve.
     pub fn on_machine(options: LoadOptions, machine: Box<dyn Machine>) -> Result<Loading> {
         options.check()?;
-        check_cache(&options)?;
         Ok(Loading::on(options, Executor::cpu(machine, options.activations), None))
     }
 
@@ -117,6 +119,11 @@ impl Loading {
             Tune::Measure(Some(kept)) if on_gpu => {
                 if !self.executor.knows(kept) || self.executor.take_tuning(kept).is_err() {
                     self.note("the tuning that was kept is damaged, of another version or of other activations: kernels are measured again");
+                }
+                if let Some(lost) = self.executor.left_out_for(Fault::Lost) {
+                    self.note(&format!(
+                        "kernels are left out that an earlier load did not survive, or was ended in: {lost}"
+                    ));
                 }
                 Ok(())
             }
@@ -200,7 +207,16 @@ impl Loading {
     ///
     /// # Errors
     /// [`Error::File`] where a file is missing; what the device refused.
-    pub async fn finish(mut self) -> Result<Model> {
+    pub async fn finish(self) -> Result<Model> {
+        self.finish_keeping(&async |_| ()).await
+    }
+
+    /// The same. A kernel may take the device with it, or the whole tab: so before each is tried, `keep` is given the
+    /// tuning that is right in that case, for the next load ([`Tune::Measure`]); and at last the one that was measured.
+    ///
+    /// # Errors
+    /// As [`finish`](Loading::finish).
+    pub async fn finish_keeping(mut self, keep: &impl AsyncFn(Value)) -> Result<Model> {
         self.incoming.finish()?;
         let (Some((mut assembly, text)), Some(passes)) = (self.parts, self.passes) else {
             return Err(Error::File("no weight file came".into()));
@@ -211,7 +227,10 @@ impl Loading {
         let mut model = Model::new(self.executor, (assembly, text), passes, (self.notice, self.mark));
         model.learn_latency().await?;
         if self.measures {
-            model.measure(Some(TUNING_S)).await?;
+            model.measure(Some(TUNING_S), keep).await?;
+            if let Some(tuning) = model.tuning().filter(|_| !model.tuned().is_empty()) {
+                keep(tuning).await;
+            }
         }
         Ok(model)
     }
@@ -355,21 +374,12 @@ async fn faster(
     Ok(Opened { executor, notice, speeds: Some((adapter, speeds)) })
 }
 
-/// Refuses a cache that the processor does not have, before any file comes.
-fn check_cache(options: &LoadOptions) -> Result<()> {
-    match options.cache {
-        CachePrecision::Only(CacheFormat::Q8) => Err(no_packed_cache()),
-        _ => Ok(()),
-    }
-}
-
 async fn gpu(options: &LoadOptions) -> Result<Executor> {
     Executor::gpu(GpuOptions { activations: options.activations, ..GpuOptions::default() }).await
 }
 
 #[cfg(not(target_arch = "wasm32"))]
 fn processor(options: &LoadOptions) -> Result<Executor> {
-    check_cache(options)?;
     let machine = crate::cpu::Native::new(options.threads, None)?;
     Ok(Executor::cpu(Box::new(machine), options.activations))
 }

@@ -1,14 +1,14 @@
 //! A loaded model: tokens in, scores of the next token out, over a cache that remembers what stands in it.
 
 use super::assembly::{Assembly, Bound, FormatUse};
-use super::chunks::Chunks;
+use super::chunks::{Chunks, frame_budget};
 use super::kept::{Mark, Shelf};
 use super::ledger::{Change, Ledger, Pass};
 use super::pace::Pace;
 use super::text::Text;
 use crate::executor::{AdapterInfo, CacheLayout, Counts, Executor, Prepared, Readback};
 use crate::kernels::CacheFormat;
-use crate::kernels::tuning::Measured;
+use crate::kernels::tuning::{Fault, Measured, Way};
 use crate::models::ModelShape;
 use crate::plan::Output;
 use crate::sampler::{Chosen, Options};
@@ -104,8 +104,9 @@ impl Model {
         (notice, mark): (Option<String>, Mark),
     ) -> Model {
         let first_rows = assembly.prompt_rows(Bound::of(&executor));
+        let budget = frame_budget(assembly.options.frame_budget_ms, &executor);
         Model {
-            chunks: Chunks::new(first_rows, passes.most_rows),
+            chunks: Chunks::new(first_rows, passes.most_rows, budget),
             executor,
             assembly,
             text,
@@ -120,7 +121,7 @@ impl Model {
             turn: None,
             last: None,
             flights: VecDeque::new(),
-            pace: Pace::default(),
+            pace: Pace::new(budget),
         }
     }
 
@@ -155,15 +156,22 @@ impl Model {
     /// # Errors
     /// `Unsupported` on the processor; `Lost` where the device did not survive it.
     pub async fn tune(&mut self) -> Result<&[Measured]> {
-        self.measure(None).await?;
+        self.measure(None, &async |_| ()).await?;
         Ok(&self.tuned)
     }
 
-    /// Times what is not known yet, for so many seconds or to the end.
-    pub(super) async fn measure(&mut self, budget_s: Option<f64>) -> Result<()> {
+    /// Times what is not known yet, for so many seconds or to the end; `keep` is told before each try.
+    pub(super) async fn measure(&mut self, budget_s: Option<f64>, keep: &impl AsyncFn(Value)) -> Result<()> {
         self.land().await?;
         self.forget();
-        self.tuned = self.executor.tune(&self.assembly.catalogue, budget_s).await?;
+        self.tuned = self.executor.tune(&self.assembly.catalogue, budget_s, keep).await?;
+        let is_wrong = |way: &Way| way.fault == Some(Fault::Wrong);
+        if self.tuned.iter().flat_map(|measured| &measured.ways).any(is_wrong)
+            && let Some(wrong) = self.executor.left_out_for(Fault::Wrong)
+        {
+            let what = format!("kernels are left out whose results are wrong here: {wrong}");
+            self.notice = Some(self.notice.take().map_or(what.clone(), |before| format!("{before}; {what}")));
+        }
         Ok(())
     }
 

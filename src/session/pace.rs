@@ -21,11 +21,17 @@ const REST: u32 = 16;
 /// not leave the device busy for long.
 const SLOW: Duration = Duration::from_millis(60);
 
+/// Where results come so many times as far apart with more tokens a submit, the device is at work all that while; else it is
+/// the way to the host that takes the time, and the device is free for others in between.
+const APART: f64 = 1.25;
+
 /// What was learned of a device so far, and what is being tried.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Pace {
     tokens: u32,
     depth: usize,
+    /// What a submit of several tokens may take of the device.
+    budget: Duration,
     /// Tokens a submit before the try that is going on, and tokens a second.
     before: Option<(u32, f64)>,
     /// Windows until the next try.
@@ -36,14 +42,13 @@ pub(super) struct Pace {
     window: (u32, u32, Duration),
 }
 
-impl Default for Pace {
-    fn default() -> Pace {
-        let window = (0, 0, Duration::ZERO);
-        Pace { tokens: 1, depth: DEPTH, before: None, rest: 0, skip: 0, window }
-    }
-}
-
 impl Pace {
+    /// Begins with a token a submit. More are to take at most `budget` of the device.
+    pub(super) fn new(budget: Duration) -> Pace {
+        let window = (0, 0, Duration::ZERO);
+        Pace { tokens: 1, depth: DEPTH, budget, before: None, rest: 0, skip: 0, window }
+    }
+
     /// Tokens that the next submit is to choose.
     pub(super) fn tokens(&self) -> u32 {
         self.tokens
@@ -77,7 +82,7 @@ impl Pace {
         let is_slow = rate * SLOW.as_secs_f64() < 1.0;
         self.depth = if is_slow { DEPTH - 1 } else { DEPTH };
         match self.before.take() {
-            Some((tokens, before)) if rate < GAIN * before => {
+            Some((tokens, before)) if rate < GAIN * before || self.is_too_long(rate, (tokens, before)) => {
                 (self.tokens, self.rest) = (tokens, REST);
                 self.start_window(WINDOW);
             }
@@ -94,6 +99,12 @@ impl Pace {
         }
     }
 
+    /// Whether submits of more tokens keep the device for longer than they may, by tokens a second with them and before.
+    fn is_too_long(&self, rate: f64, (tokens, before): (u32, f64)) -> bool {
+        let (now_s, before_s) = (f64::from(self.tokens) / rate, f64::from(tokens) / before);
+        now_s > self.budget.as_secs_f64() && now_s > APART * before_s
+    }
+
     fn start_window(&mut self, skip: u32) {
         (self.skip, self.window) = (skip, (0, 0, Duration::ZERO));
     }
@@ -107,7 +118,12 @@ mod tests {
     /// A device that takes `token` for each token and `submit` for each submit, and a host that sees a result `way` later,
     /// at the next multiple of `tick`. Returns the tokens of the fifth second, and how many a submit had.
     fn simulate(token: u64, submit: u64, way: u64, tick: u64) -> (u32, u32) {
-        let (mut pace, mut now, mut free) = (Pace::default(), 0, 0);
+        simulate_within(100, token, submit, way, tick)
+    }
+
+    /// The same within a budget in milliseconds.
+    fn simulate_within(budget: u64, token: u64, submit: u64, way: u64, tick: u64) -> (u32, u32) {
+        let (mut pace, mut now, mut free) = (Pace::new(Duration::from_millis(budget)), 0, 0);
         let mut flights = VecDeque::new();
         let (mut seen, mut last) = (0, 0);
         while now < 5_000_000 {
@@ -148,8 +164,25 @@ mod tests {
     }
 
     #[test]
+    fn no_more_than_the_budget_has_room_for_unless_it_is_the_way_that_takes_long() {
+        // A submit as dear as four tokens: more of them in one are worth it, but for the frames that it would cost. Sixteen
+        // give 200 tokens a second, four 125, two 83.
+        let seen = |budget| simulate_within(budget, 4_000, 16_000, 0, 1).0;
+        assert!(seen(100) > 180, "{} tokens", seen(100));
+        assert!((110..140).contains(&seen(33)), "{} tokens", seen(33));
+        assert!((70..95).contains(&seen(16)), "{} tokens", seen(16));
+        for budget in [16, 33] {
+            // A token is short, and whatever was chosen comes every 100 ms.
+            let (seen, tokens) = simulate_within(budget, 1_000, 0, 100_000, 1);
+            assert!(seen > 300 && tokens > 8, "{seen} tokens, {tokens} a submit");
+            let (seen, _) = simulate_within(33, 5_000, 0, 0, 100_000);
+            assert!(seen > 150, "{seen} tokens");
+        }
+    }
+
+    #[test]
     fn fewer_submits_on_their_way_where_a_token_is_slow() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(SLOW);
         for _ in 0..WINDOW {
             pace.arrived(1, Duration::from_millis(250));
         }
@@ -158,9 +191,9 @@ mod tests {
 
     #[test]
     fn the_beginning_of_an_answer_says_nothing() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(SLOW);
         pace.begin();
         pace.arrived(1, Duration::from_secs(9));
-        assert_eq!(pace, Pace::default());
+        assert_eq!(pace, Pace::new(SLOW));
     }
 }

@@ -52,8 +52,8 @@ impl fmt::Display for Speeds {
     }
 }
 
-/// Bytes of q4 weights a second that a device multiplies one row by, by the kernels that it begins with. Takes about a tenth of
-/// a second, and leaves its matrices on the device: it is no use for a model afterwards.
+/// Bytes of q4 weights a second that a device multiplies one row by, by the kernels that it begins with. Takes about a
+/// tenth of a second, and leaves its matrices on the device: it is no use for a model afterwards.
 ///
 /// # Errors
 /// Where the device refuses.

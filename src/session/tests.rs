@@ -18,6 +18,7 @@ const CPU: LoadOptions = LoadOptions {
     context: None,
     activations: Activations::Auto,
     threads: None,
+    frame_budget_ms: None,
 };
 
 fn golden(name: &str) -> PathBuf {

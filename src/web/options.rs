@@ -16,6 +16,8 @@ pub(super) struct AskedOfLoad {
     cache: String,
     context: Option<u32>,
     activations: Option<String>,
+    #[serde(rename = "frameBudget")]
+    frame_budget_ms: Option<u32>,
     tuning: Value,
     kept: Option<Value>,
     pub(super) adapter: Option<String>,
@@ -34,7 +36,8 @@ impl AskedOfLoad {
     pub(super) fn checked(self, device: Device) -> Result<LoadOptions> {
         let (precision, cache) = (Precision::parse(&self.precision)?, CachePrecision::parse(&self.cache)?);
         let activations = self.activations.as_deref().map_or(Ok(Activations::Auto), Activations::parse)?;
-        Ok(LoadOptions { device, precision, cache, context: self.context, activations, ..LoadOptions::default() })
+        let AskedOfLoad { context, frame_budget_ms, .. } = self;
+        Ok(LoadOptions { device, precision, cache, context, activations, frame_budget_ms, threads: None })
     }
 }
 

@@ -24,15 +24,20 @@ fn oriel(arguments: &[&str]) -> Run {
 
 /// Runs it with another folder for what it keeps.
 fn oriel_with_cache(arguments: &[&str], cache: &Path) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oriel"));
-    for name in ["XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"] {
-        command.env(name, cache);
-    }
-    let Output { status, stdout, stderr } = command.args(arguments).output().expect("the command starts");
+    let Output { status, stdout, stderr } = command(cache).args(arguments).output().expect("the command starts");
     let text = |bytes| String::from_utf8(bytes).expect("the command prints UTF-8");
     let run = Run { status: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) };
     assert!(!run.err.contains("panicked"), "{arguments:?}\n{}", run.err);
     run
+}
+
+/// The command with a folder for what it keeps.
+fn command(cache: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oriel"));
+    for name in ["XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"] {
+        command.env(name, cache);
+    }
+    command
 }
 
 impl Run {

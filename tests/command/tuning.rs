@@ -54,16 +54,46 @@ fn a_load_measures_once_and_keeps_what_it_found() {
 }
 
 #[test]
+fn a_kernel_in_whose_first_run_the_command_ended_is_left_out_of_the_next() {
+    let (model, cache) = (golden("llama.gguf"), cache("tuning-lost"));
+    let arguments = ["generate", "--model", &model, "--device", "gpu", "--prompt", "the cat", "--max-tokens", "4"];
+    let lost = || -> Option<(String, String)> {
+        let path = std::fs::read_dir(cache.join("oriel")).ok()?.find_map(|entry| {
+            let path = entry.ok()?.path();
+            path.extension().is_some_and(|kind| kind == "json").then_some(path)
+        })?;
+        let tuning: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let (kind, ways) = tuning["left_out"].as_object()?.iter().next()?;
+        Some((kind.clone(), ways.as_object()?.keys().next()?.clone()))
+    };
+    let mut child = crate::command(&cache).args(arguments).spawn().expect("the command starts");
+    while lost().is_none() {
+        assert!(child.try_wait().expect("it can be asked").is_none(), "it ended before a kernel was tried");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().expect("it ends");
+    child.wait().expect("it has ended");
+    let (kind, way) = lost().expect("the kernel that was being tried");
+    let note = format!("did not survive, or was ended in: {kind} {way}");
+    for _ in 0..2 {
+        let next = crate::oriel_with_cache(&arguments, &cache);
+        assert!(next.status == 0 && next.err.contains(&note), "{}", next.err);
+        assert_eq!(lost(), Some((kind.clone(), way.clone())));
+    }
+}
+
+#[test]
 fn everything_is_measured_shown_and_handed_out() {
     let (model, cache, out) = (golden("llama.gguf"), cache("tuning-all"), scratch("tuning.json"));
     let out = out.display().to_string();
-    // What a load kept, and what another model's did.
+    // What a load kept, what another model's did, and what one left out: whoever measures everything tries that too.
     let load = ["generate", "--model", &model, "--device", "gpu", "--prompt", "the cat", "--max-tokens", "1"];
     crate::oriel_with_cache(&load, &cache).text();
     let file = &kept(&cache)[0];
     let read = || -> Value { serde_json::from_slice(&std::fs::read(file).expect("it was kept")).expect("JSON") };
     let mut before = read();
     before["matvec"]["shapes"] = json!({ "q8 4096x4096": "32" });
+    before["left_out"] = json!({ "attention": { "lane": "lost" } });
     std::fs::write(file, before.to_string()).expect("it can be written");
     let report = crate::oriel_with_cache(&["tune", "--model", &model, "--json", "--out", &out], &cache).json();
     let tuning: Value = serde_json::from_slice(&std::fs::read(&out).expect("it was written")).expect("JSON");

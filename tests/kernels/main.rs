@@ -74,11 +74,6 @@ impl Bench {
     }
 
     fn cache(&mut self, shape: CacheShape, format: CacheFormat) {
-        if format == CacheFormat::Q8 {
-            // The processor refuses it, and another reference takes its place.
-            assert_eq!(self.executors[2].allocate_cache(shape, format).unwrap_err().code(), "option");
-            self.executors[2] = Executor::reference();
-        }
         for executor in &mut self.executors {
             executor.allocate_cache(shape, format).unwrap();
         }

@@ -21,7 +21,7 @@ test("a real GPU comes first, by the name that the browser tells", async () => {
   assert.equal((await choose(auto, gpu({}))).device, "webgpu", "a browser that tells nothing");
 });
 
-test("software that passes for a GPU is told by its name or by the browser, and taken only if it measures faster", async () => {
+test("software that passes for a GPU is told by name or by the browser, and taken only if it measures faster", async () => {
   const adapters = [
     named({ vendor: "google", architecture: "swiftshader" }),
     named({ description: "llvmpipe (LLVM 19.1.7, 256 bits)" }),

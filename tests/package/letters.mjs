@@ -36,7 +36,6 @@ function engineOf(state) {
   return {
     open: async () => ({ ...loading, settle: async () => undefined, finish: async () => modelOf(state) }),
     choice: () => ({ device: "cpu", reason: "it is a test" }),
-    keep: async () => undefined,
     memoryBytes: () => 0,
     processorBytes: () => 0,
   };

@@ -28,10 +28,11 @@ function inspect(model, ...options) {
 }
 
 test("a model on a server: the sizes that the command names, on either device, without its weights", async () => {
-  const [gpu, short, own] = await page.evaluate(async () => [
+  const [gpu, short, own, packed] = await page.evaluate(async () => [
     await check("/fault/slow/demo.gguf", { device: "webgpu" }),
     await check("/fault/slow/demo.gguf", { device: "webgpu", context: 300, cache: "f32" }),
     await check("/fault/slow/demo.gguf"),
+    await check("/fault/slow/demo.gguf", { device: "cpu", cache: "q8" }),
   ]);
   const { size } = statSync(modelFile());
   const said = inspect(modelFile());
@@ -50,13 +51,15 @@ test("a model on a server: the sizes that the command names, on either device, w
   assert.deepEqual([own.status, own.device, own.maxContext], ["downloadable", "cpu", said.greatest_context]);
   assert.match(own.deviceReason, /software: it multiplies [\d.]+ GB\/s of weights, the processor [\d.]+$/);
   assert.ok(Math.abs(own.gpuBytes / said.gpu_bytes - 1) < 0.1, `${own.gpuBytes} bytes on the processor`);
+  const { cache_bytes } = inspect(modelFile(), "--cache", "q8");
+  assert.deepEqual([packed.status, own.gpuBytes - packed.gpuBytes], ["downloadable", said.cache_bytes - cache_bytes]);
 
   let sent = [];
-  for (let wait = 0; sent.length < 3 && wait < 50; wait++) {
+  for (let wait = 0; sent.length < 4 && wait < 50; wait++) {
     await new Promise((done) => setTimeout(done, 100));
     sent = server.sent.filter(({ path }) => path.startsWith("/fault/slow/")).map(({ bytes }) => bytes);
   }
-  assert.equal(sent.length, 3, "a download still goes on");
+  assert.equal(sent.length, 4, "a download still goes on");
   assert.ok(sent.every((bytes) => bytes > 2 ** 20 && bytes < MOST_READ), `${sent} bytes were sent`);
 });
 

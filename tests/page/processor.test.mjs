@@ -46,6 +46,18 @@ const PATHS = [
   ["f32 activations", isolated, { activations: "f32" }, "processor, 2 threads", /activations f32$/],
 ];
 
+test("Paris: a cache of q8 takes little more than half of f16's bytes", async () => {
+  const { text, info, halves } = await isolated.evaluate(async () => {
+    const packed = await answer({ threads: 2, cache: "q8" });
+    const { info } = await answer({ threads: 2 });
+    return { ...packed, halves: info };
+  });
+  assert.match(text, /Paris/);
+  assert.deepEqual([info.cache, halves.cache], ["q8", "f16"]);
+  // 30 layers, keys and values, 3 heads of 64 values.
+  assert.ok(halves.gpuBytes - info.gpuBytes >= 30 * 2 * 3 * 64 * (2 - 36 / 32) * info.context);
+});
+
 /** The tokens of each path, by instructions and activations. */
 const said = new Map();
 

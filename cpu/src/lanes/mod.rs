@@ -66,6 +66,8 @@ pub trait Lanes: 'static {
     unsafe fn store_halves(at: *mut u16, values: Self::Floats);
     /// Eight whole numbers from -127 to 127 into memory as i8.
     unsafe fn store_ints(at: *mut i8, values: Self::Floats);
+    /// Eight i8 from memory.
+    unsafe fn signed(at: *const i8) -> Self::Floats;
     /// One value in every lane.
     unsafe fn splat(value: f32) -> Self::Floats;
     /// `a + b`

@@ -112,6 +112,13 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
+    unsafe fn signed(at: *const i8) -> Floats {
+        let words = vmovl_s8(vld1_s8(at));
+        let four = |words| vcvtq_f32_s32(vmovl_s16(words));
+        Pair(four(vget_low_s16(words)), four(vget_high_s16(words)))
+    }
+
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Floats {
         Pair(vdupq_n_f32(value), vdupq_n_f32(value))
     }

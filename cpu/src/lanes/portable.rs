@@ -86,6 +86,11 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    unsafe fn signed(at: *const i8) -> Self::Floats {
+        at.cast::<[i8; LANES]>().read_unaligned().map(f32::from)
+    }
+
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Floats {
         [value; LANES]
     }

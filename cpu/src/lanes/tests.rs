@@ -41,6 +41,7 @@ unsafe fn outcome<L: Lanes>(given: &Given) -> Outcome {
             L::array(L::byte::<3>(bytes)),
             L::array(L::of_ints(dots)),
             L::array(L::halves(halves.as_ptr())),
+            L::array(L::signed(given.bytes.as_ptr().cast())),
             L::array(L::splat(1.5)),
             L::array(L::add(a, b)),
             L::array(L::sub(a, b)),

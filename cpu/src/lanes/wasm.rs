@@ -147,6 +147,13 @@ impl Lanes for Wasm {
     }
 
     #[inline(always)]
+    unsafe fn signed(at: *const i8) -> Pair {
+        let words = i16x8_load_extend_i8x8(at);
+        let (low, high) = (i32x4_extend_low_i16x8(words), i32x4_extend_high_i16x8(words));
+        Pair(f32x4_convert_i32x4(low), f32x4_convert_i32x4(high))
+    }
+
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Pair {
         Pair(f32x4_splat(value), f32x4_splat(value))
     }

@@ -88,6 +88,11 @@ impl<const VNNI: bool> Lanes for Avx2<VNNI> {
     }
 
     #[inline(always)]
+    unsafe fn signed(at: *const i8) -> Self::Floats {
+        _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(at.cast())))
+    }
+
+    #[inline(always)]
     unsafe fn splat(value: f32) -> Self::Floats {
         _mm256_set1_ps(value)
     }

@@ -60,6 +60,10 @@ pub struct Model {
     /// Threads of the processor [default: as many as it runs at once].
     #[arg(long, value_name = "N")]
     pub threads: Option<u32>,
+    /// Milliseconds, 1 to 1000, that the device is kept at a stretch, as far as 16 tokens of a prompt or one of an answer
+    /// allow [default: 100].
+    #[arg(long, value_name = "MS")]
+    pub frame_budget: Option<u32>,
     /// How the GPU's kernels are chosen: auto measures them at the first load on an adapter, for about a second, and keeps
     /// that in the folder oriel of the user's cache ($XDG_CACHE_HOME or ~/.cache, ~/Library/Caches, %LOCALAPPDATA%); start
     /// takes what adapters of this kind begin with; FILE takes what `oriel tune --out FILE` wrote.
@@ -100,6 +104,7 @@ impl Model {
             context: self.context,
             activations: self.activations,
             threads: self.threads,
+            frame_budget_ms: self.frame_budget,
         }
     }
 }

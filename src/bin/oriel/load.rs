@@ -42,7 +42,8 @@ pub fn model(arguments: &arguments::Model) -> Result<Model> {
         loading.end()?;
     }
     progress.set_message("preparing");
-    let model = block_on(loading.finish())?;
+    let keep = tuning::keeps(&loading.adapter(), &arguments.tuning);
+    let model = block_on(loading.finish_keeping(&keep))?;
     drop(progress);
     tuning::keep(&model, &arguments.tuning);
     if let Some(notice) = model.info().notice {

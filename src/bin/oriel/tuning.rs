@@ -54,14 +54,27 @@ pub fn begin(loading: &mut Loading, from: &TuningFrom) -> Result<()> {
     }
 }
 
+/// What to do before a kernel is tried that the device may not survive: to keep the tuning without it.
+pub fn keeps(adapter: &AdapterInfo, from: &TuningFrom) -> impl AsyncFn(Value) + use<> {
+    let path = place(adapter).filter(|_| matches!(from, TuningFrom::Auto));
+    async move |tuning| {
+        // Where nothing can be kept, that is said once all is measured.
+        let _ = path.as_ref().map(|path| write(path, &beside(path, tuning)));
+    }
+}
+
+/// A tuning with what is kept of other models' shapes.
+fn beside(path: &Path, tuning: Value) -> Value {
+    let kept = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    kept.and_then(|kept| over(&kept, &tuning)).unwrap_or(tuning)
+}
+
 /// Keeps what a load has measured, beside what was measured over other models' shapes.
 pub fn keep(model: &Model, from: &TuningFrom) {
     let (adapter, tuning) = (model.info().adapter, model.tuning());
     let (TuningFrom::Auto, Some(tuning), false) = (from, tuning, model.tuned().is_empty()) else { return };
     let Some(path) = place(&adapter) else { return };
-    let kept = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let tuning = kept.and_then(|kept| over(&kept, &tuning)).unwrap_or(tuning);
-    if let Err(error) = write(&path, &tuning) {
+    if let Err(error) = write(&path, &beside(&path, tuning)) {
         output::note(&format!("note: what was measured is not kept: {error}"));
     }
 }
@@ -146,9 +159,13 @@ fn page(adapter: &str, measured: &[Measured]) -> String {
         let _ = writeln!(page, "\n{:<20}{heads}", kind.name());
         for row in rows {
             let cell = |name: &&str| {
-                let us = row.ways.iter().find(|way| way.name == *name).and_then(|way| way.us);
-                let time =
-                    us.map_or("-".into(), |us| if us < 1000.0 { format!("{us:.1}") } else { format!("{us:.0}") });
+                let way = row.ways.iter().find(|way| way.name == *name);
+                let time = match way.map(|way| (way.fault, way.us)) {
+                    Some((Some(fault), _)) => fault.name().into(),
+                    Some((None, Some(us))) if us < 1000.0 => format!("{us:.1}"),
+                    Some((None, Some(us))) => format!("{us:.0}"),
+                    _ => "-".into(),
+                };
                 let time = if row.start == *name { format!("({time})") } else { time };
                 format!("{time:>13}{}", if row.chosen == *name { '*' } else { ' ' })
             };

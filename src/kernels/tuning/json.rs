@@ -6,13 +6,17 @@
 //!   "adapter": "the adapter's name and driver",
 //!   "matvec": { "usual": "16", "shapes": { "q4 1536x576": "8" } },
 //!   ...
+//!   "left_out": { "matvec": { "64": "lost" } }
 //! }
 //! ```
 
-use super::{Kind, Subject, Tuning};
+use super::{Fault, Kind, Subject, Tuning};
 use crate::format::Format;
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
+
+/// What is not tried, beside the kinds.
+const LEFT_OUT: &str = "left_out";
 
 /// The version whose kernels a tuning is about: another's may run otherwise.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -29,11 +33,18 @@ impl Tuning {
                 table.by_shape().into_iter().map(|(shape, name)| (shape.to_string(), name.into())).collect();
             all.insert(kind.name().into(), json!({ "usual": table.usual(), "shapes": shapes }));
         }
+        let of = |kind: Kind| -> Map<String, Value> {
+            self.left_out(kind).map(|(name, fault)| (name.into(), fault.name().into())).collect()
+        };
+        let left_out = Kind::ALL.into_iter().map(|kind| (kind, of(kind))).filter(|(_, of)| !of.is_empty());
+        let left_out: Map<_, _> = left_out.map(|(kind, of)| (kind.name().into(), of.into())).collect();
+        all.insert(LEFT_OUT.into(), left_out.into());
         Value::Object(all)
     }
 
     /// Takes over what `value` says: all of it, or nothing where something in it is not understood. Kinds and shapes that
-    /// it leaves out stay as they are. Which adapter and version it comes from is not asked: [`is_of`] does.
+    /// it does not name stay as they are, and so does what is left out where it has no word of that. Which adapter and
+    /// version it comes from is not asked: [`is_of`] does.
     ///
     /// # Errors
     /// [`Error::Option`] with the kind, the shape and what is supported.
@@ -42,16 +53,32 @@ impl Tuning {
         for (name, part) in object(value, "tuning")? {
             match Kind::ALL.into_iter().find(|kind| kind.name() == name) {
                 Some(kind) => tuning.apply_kind(kind, part)?,
+                None if name == LEFT_OUT => tuning.apply_left_out(part)?,
                 None if (name == "oriel" || name == "adapter") && part.is_string() => {}
                 None => {
                     let known = Kind::ALL.map(Kind::name).join(", ");
                     return Err(Error::Option(format!(
-                        "tuning: {name:?} is not known; supported: oriel, adapter, {known}"
+                        "tuning: {name:?} is not known; supported: oriel, adapter, {known}, {LEFT_OUT}"
                     )));
                 }
             }
         }
         *self = tuning;
+        Ok(())
+    }
+
+    fn apply_left_out(&mut self, value: &Value) -> Result<()> {
+        let place = format!("tuning: {LEFT_OUT}");
+        self.left_out.clear();
+        for (name, part) in object(value, &place)? {
+            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+            let kind = kind.ok_or_else(|| Error::Option(format!("{place}: {name:?} is not known")))?;
+            for (way, fault) in object(part, &place)? {
+                let known = fault.as_str().and_then(Fault::parse);
+                let unknown = || Error::Option(format!("{place}: {fault} is not known; supported: lost, wrong"));
+                self.leave_out(kind, way, known.ok_or_else(unknown)?)?;
+            }
+        }
         Ok(())
     }
 
@@ -118,7 +145,7 @@ mod tests {
     use super::*;
     use crate::kernels::Variant;
     use crate::kernels::matmul::Tile;
-    use crate::kernels::tuning::Vendor;
+    use crate::kernels::tuning::{Features, Vendor};
 
     fn tuned() -> Tuning {
         let mut tuning = Tuning::start(Vendor::Nvidia);
@@ -138,7 +165,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_stays() {
+    fn ways_that_are_left_out_are_kept_so_and_not_taken() {
+        let mut tuning = tuned();
+        let usual = tuning.usual(Kind::Matvec);
+        tuning.leave_out(Kind::Matvec, usual, Fault::Lost).unwrap();
+        tuning.leave_out(Kind::Matvec, "8", Fault::Wrong).unwrap();
+        let value = tuning.to_json("card");
+        assert_eq!(value["left_out"], json!({ "matvec": { "32": "lost", "8": "wrong" } }));
+        let mut read = Tuning::start(Vendor::Nvidia);
+        read.apply_json(&value).unwrap();
+        assert_eq!(read, tuning);
+        let (features, subject) = (Features::default(), Subject { kind: Kind::Matvec, shape: "q4 1536x576".into() });
+        read.avoid(features);
+        assert!(![usual, "8"].contains(&read.usual(Kind::Matvec)) && read.chosen(&subject).is_none());
+        assert!(read.ways(&subject, features).iter().all(|way| ![usual, "8"].contains(way)));
+        assert_eq!(read.usual(Kind::Matmul), tuning.usual(Kind::Matmul));
+        assert_eq!(read.left_out_for(Fault::Lost).as_deref(), Some("matvec 32"));
+        // Who says nothing of it changes nothing, who says that there is nothing does.
+        read.apply_json(&json!({})).unwrap();
+        assert_eq!(read.fault(Kind::Matvec, "8"), Some(Fault::Wrong));
+        read.apply_json(&json!({ "left_out": {} })).unwrap();
+        assert_eq!(read.fault(Kind::Matvec, "8"), None);
+        // With none left, what is usual stays.
+        let all = tuning.names(Kind::Attention);
+        all.iter().for_each(|name| tuning.leave_out(Kind::Attention, name, Fault::Lost).unwrap());
+        tuning.avoid(features);
+        assert!(all.contains(&tuning.usual(Kind::Attention)));
+    }
+
+    #[test]
+    fn what_is_not_named_stays() {
         let mut tuning = tuned();
         tuning.apply_json(&json!({ "matmul": { "usual": "lane" } })).unwrap();
         assert_eq!(tuning.matmul.usual, Tile::Lane);
@@ -157,6 +213,12 @@ mod tests {
             (json!({ "matmul": { "shapes": { "q4 8x": "lane" } } }), "tuning: matmul: \"q4 8x\" is no shape; expected"),
             (json!({ "matmul": { "shapes": { "q5 8x8": "lane" } } }), "tuning: matmul: \"q5 8x8\" is no shape"),
             (json!({ "attention": { "shapes": { "9/0x64": "lane" } } }), "tuning: attention: \"9/0x64\" is no shape"),
+            (json!({ "left_out": { "matvec": { "3": "lost" } } }), "tuning: matvec, left_out: \"3\" is no way"),
+            (
+                json!({ "left_out": { "matvec": { "4": "slow" } } }),
+                "tuning: left_out: \"slow\" is not known; supported",
+            ),
+            (json!({ "left_out": { "matvek": {} } }), "tuning: left_out: \"matvek\" is not known"),
         ];
         for (value, message) in cases {
             let mut tuning = tuned();

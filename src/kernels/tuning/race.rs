@@ -17,6 +17,45 @@ const BEHIND: f64 = 1.25;
 /// The share of the start's time that another way has to save.
 const MARGIN: f64 = 0.05;
 
+/// How far a value may be from the start's, by the root of the mean square of the start's: halves in shared memory and
+/// activations of 8 bits, the coarsest that ways have, stay within half of it; a way that mixes up lanes or rows is off by
+/// as much as there is.
+const APART: f64 = 1.0 / 32.0;
+
+/// Why a way is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fault {
+    /// The device, or whoever runs it, did not survive its first run.
+    Lost,
+    /// What came out was not what comes out by the start.
+    Wrong,
+}
+
+impl Fault {
+    /// As tunings name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::Lost => "lost",
+            Fault::Wrong => "wrong",
+        }
+    }
+
+    /// By its name.
+    pub fn parse(name: &str) -> Option<Fault> {
+        [Fault::Lost, Fault::Wrong].into_iter().find(|fault| fault.name() == name)
+    }
+}
+
+/// Whether what one way came to is what the start came to, as far as their arithmetic allows ([`APART`]). What is no finite
+/// number by the start tells nothing; what is none by the other alone is wrong.
+pub fn agree(start: &[f32], other: &[f32]) -> bool {
+    let finite = || start.iter().zip(other).filter(|(a, _)| a.is_finite());
+    let squares: f64 = finite().map(|(a, _)| f64::from(*a).powi(2)).sum();
+    let most = APART * (squares / finite().count().max(1) as f64).sqrt();
+    start.len() == other.len() && finite().all(|(a, b)| (f64::from(*a) - f64::from(*b)).abs() <= most)
+}
+
 /// What was measured of one subject.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Measured {
@@ -39,6 +78,9 @@ pub struct Way {
     pub name: &'static str,
     /// Microseconds; none where it was not timed, because it could not be, was far behind for another shape, or time was up.
     pub us: Option<f64>,
+    /// Why it is left out, here and at later loads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
 }
 
 /// A race of ways, the first of which is the start.
@@ -54,12 +96,20 @@ struct Runner {
     least: f64,
     runs: usize,
     out: bool,
+    /// Whether its result was compared with the start's.
+    proven: bool,
+}
+
+impl Runner {
+    fn new(out: bool) -> Runner {
+        Runner { least: f64::INFINITY, runs: 0, out, proven: false }
+    }
 }
 
 impl Race {
     /// Of so many ways.
     pub fn new(ways: usize, thorough: bool) -> Race {
-        Race { runners: vec![Runner { least: f64::INFINITY, runs: 0, out: false }; ways], thorough }
+        Race { runners: vec![Runner::new(false); ways], thorough }
     }
 
     /// Which way is timed next: in turns, so that a busy moment of the machine does not fall on one alone.
@@ -84,7 +134,28 @@ impl Race {
 
     /// A way can't be gone here.
     pub fn fails(&mut self, way: usize) {
-        self.runners[way] = Runner { least: f64::INFINITY, runs: 0, out: true };
+        self.runners[way] = Runner::new(true);
+    }
+
+    /// The way that wins if its result proves to be the start's: another one may be asked for then. None where the start
+    /// stays, where it is known already, and where the start can't be gone, so that there is nothing to compare with.
+    pub fn to_prove(&self) -> Option<usize> {
+        let winner = self.winner();
+        let unproven = winner != 0 && !self.runners[winner].proven;
+        (unproven && self.runners[0].least.is_finite()).then_some(winner)
+    }
+
+    /// A way's result was compared; one that is wrong can't be gone.
+    pub fn proves(&mut self, way: usize, right: bool) {
+        if !right {
+            self.fails(way);
+        }
+        self.runners[way].proven = true;
+    }
+
+    /// Whether a way's result was found to be wrong.
+    pub fn is_wrong(&self, way: usize) -> bool {
+        self.runners[way].proven && self.runners[way].least.is_infinite()
     }
 
     /// The least time of all.
@@ -213,6 +284,45 @@ mod tests {
         race.fails(0);
         race.fails(1);
         assert_eq!((race.next(), race.winner()), (None, 0), "with none left the start stays");
+    }
+
+    #[test]
+    fn no_way_wins_whose_result_is_wrong() {
+        let mut race = Race::new(4, false);
+        run(&mut race, |way, _| [1.0, 0.5, 0.6, 0.99][way]);
+        let results = [[1.0f32, -2.0, 0.5], [1.0, 2.0, 0.5], [1.001, -2.001, 0.5], [9.0; 3]];
+        let mut asked = Vec::new();
+        while let Some(way) = race.to_prove() {
+            asked.push(way);
+            race.proves(way, agree(&results[0], &results[way]));
+        }
+        assert_eq!((asked, race.winner()), (vec![1, 2], 2), "one that does not win is not asked");
+        assert!(race.is_far_behind(1) && race.least(1).is_none(), "nor is it tried for other shapes");
+        assert_eq!([0, 1, 2, 3].map(|way| race.is_wrong(way)), [false, true, false, false]);
+
+        let mut race = Race::new(2, false);
+        run(&mut race, |way, _| [1.0, 0.5][way]);
+        race.proves(1, false);
+        assert_eq!((race.winner(), race.to_prove()), (0, None), "with none that is right the start stays");
+
+        let mut race = Race::new(2, false);
+        race.fails(0);
+        run(&mut race, |_, _| 1.0);
+        assert_eq!((race.winner(), race.to_prove()), (1, None), "there is nothing to compare with");
+    }
+
+    #[test]
+    fn results_agree_within_the_bound() {
+        let start: Vec<f32> = (0..1000).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
+        let off = |by: f32| start.iter().map(|x| x + by).collect::<Vec<_>>();
+        let halves: Vec<_> = start.iter().map(|x| half::f16::from_f32(*x).to_f32()).collect();
+        assert!(agree(&start, &start) && agree(&start, &halves) && agree(&start, &off(0.01)));
+        assert!(!agree(&start, &off(0.03)) && !agree(&start, &off(f32::NAN)) && !agree(&start, &start[1..]));
+        let mut swapped = start.clone();
+        swapped.swap(3, 4);
+        assert!(!agree(&start, &swapped), "two lanes mixed up");
+        assert!(agree(&[0.0; 4], &[0.0; 4]) && !agree(&[0.0; 4], &[0.0, 0.0, 1e-6, 0.0]));
+        assert!(agree(&[f32::NAN, 1.0], &[3.0, 1.0]) && !agree(&[f32::INFINITY, 1.0], &[3.0, 2.0]));
     }
 
     #[test]
