@@ -213,9 +213,14 @@ impl Host for Cpu {
 
     fn cache_layout(&self) -> Option<CacheLayout> {
         let cache = self.cache.as_ref()?;
-        let op::Cache { kv_heads, head_width: cells, capacity, half, .. } = *cache.layers.first()?;
-        let (layers, cell_bytes) = (cache.shape.layers, if half == 1 { 2 } else { 4 });
-        Some(CacheLayout { layers, kv_heads, capacity, tile: LANES, cells, cell_bytes })
+        let op::Cache { kv_heads, head_width: cells, capacity, format, .. } = *cache.layers.first()?;
+        let (cell_bytes, scales) = match format {
+            op::CacheFormat::F32 => (4, 0),
+            op::CacheFormat::F16 => (2, 0),
+            op::CacheFormat::Q8 => (1, cells / op::BLOCK as u32),
+        };
+        let layers = cache.shape.layers;
+        Some(CacheLayout { layers, kv_heads, capacity, tile: LANES, cells, cell_bytes, scales })
     }
 
     fn read_head(&self, layer: usize, side: usize, first: usize, bytes: &mut [u8]) {

@@ -74,7 +74,7 @@ impl Host for Reference {
 
     fn cache_layout(&self) -> Option<CacheLayout> {
         let CacheShape { layers, kv_heads, head_width: cells, context: capacity } = self.cache.as_ref()?.shape;
-        Some(CacheLayout { layers, kv_heads, capacity, tile: 1, cells, cell_bytes: 4 })
+        Some(CacheLayout { layers, kv_heads, capacity, tile: 1, cells, cell_bytes: 4, scales: 0 })
     }
 
     fn read_head(&self, layer: usize, side: usize, first: usize, bytes: &mut [u8]) {

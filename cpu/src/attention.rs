@@ -117,13 +117,13 @@ impl Tile<'_> {
     /// The same of i8: a block's products are summed before its scale.
     #[inline(always)]
     unsafe fn compare_scaled<L: Lanes, const N: usize>(&self, queries: &[Query; N], most: usize) {
-        let (capacity, blocks) = (self.cache.capacity as usize, self.cache.blocks());
-        let scales = self.cache.scales(self.cache.keys);
+        let (width, capacity) = (self.cache.head_width as usize, self.cache.capacity as usize);
         for position in (0..most).step_by(LANES) {
-            let first = (self.head * capacity + position) * blocks;
+            let eight = self.cache.keys + (self.head * capacity + position) * self.cache.scaled_bytes();
+            let scales = (eight + LANES * width) as *const f32;
             let mut sums = [L::splat(0.0); N];
-            for block in 0..blocks {
-                let keys = (self.cache.keys + first * BLOCK + block * BLOCK * LANES) as *const i8;
+            for block in 0..self.cache.blocks() {
+                let keys = (eight + block * BLOCK * LANES) as *const i8;
                 let mut parts = [L::splat(0.0); N];
                 for d in 0..BLOCK {
                     let keys = L::signed(keys.add(d * LANES));
@@ -131,7 +131,7 @@ impl Tile<'_> {
                         *part = L::mul_add(keys, L::splat(*query.q.add(block * BLOCK + d)), *part);
                     }
                 }
-                let scale = L::floats(scales.add(first + block * LANES));
+                let scale = L::floats(scales.add(block * LANES));
                 for (sum, part) in sums.iter_mut().zip(parts) {
                     *sum = L::mul_add(part, scale, *sum);
                 }
@@ -196,14 +196,14 @@ impl Tile<'_> {
     /// The same of i8, whose scales go into the shares.
     #[inline(always)]
     unsafe fn gather_scaled<L: Lanes, const N: usize>(&self, queries: &[Query; N], totals: [f32; N], most: usize) {
-        let (width, blocks) = (self.cache.head_width as usize, self.cache.blocks());
-        let first = self.head * self.cache.capacity as usize;
-        let scales = self.cache.scales(self.cache.values);
+        let (width, bytes) = (self.cache.head_width as usize, self.cache.scaled_bytes());
+        let first = self.cache.values + self.head * self.cache.capacity as usize * bytes;
         for from in (0..width).step_by(LANES) {
             let mut sums = [L::splat(0.0); N];
             for position in 0..most {
-                let values = L::signed((self.cache.values + (first + position) * width + from) as *const i8);
-                let scale = *scales.add((first + position) * blocks + from / BLOCK);
+                let row = first + position * bytes;
+                let values = L::signed((row + from) as *const i8);
+                let scale = *((row + width) as *const f32).add(from / BLOCK);
                 for (i, sum) in sums.iter_mut().enumerate() {
                     *sum = L::mul_add(values, L::splat(*self.scores(i).add(position) * scale), *sum);
                 }

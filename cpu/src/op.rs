@@ -144,8 +144,8 @@ pub enum CacheFormat {
 /// One layer's keys and values: `[kv_heads]` heads, each `capacity` positions of `head_width` values.
 ///
 /// Keys stand eight positions at a time, value by value, so that eight scores are computed at once; values stand position by
-/// position. `capacity` is a multiple of 8. Scales, where there are any, stand behind all keys,
-/// `[kv_heads, capacity / 8, head_width / 32, 8]`, and behind all values, `[kv_heads, capacity, head_width / 32]`.
+/// position. `capacity` is a multiple of 8. Scales, where there are any, stand behind each eight positions of keys,
+/// `[head_width / 32, 8]`, and behind each position of values, `[head_width / 32]`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Cache {
@@ -169,9 +169,9 @@ impl Cache {
         self.head_width as usize / BLOCK
     }
 
-    /// Address of the scales behind the i8 that begin at `side`.
-    pub(crate) fn scales(&self, side: usize) -> *mut f32 {
-        (side + self.kv_heads as usize * self.capacity as usize * self.head_width as usize) as *mut f32
+    /// Bytes of a head at one position as i8, with their scales.
+    pub(crate) fn scaled_bytes(&self) -> usize {
+        self.head_width as usize + 4 * self.blocks()
     }
 }
 

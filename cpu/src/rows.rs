@@ -245,8 +245,10 @@ unsafe fn append<L: Lanes>(x: *const f32, keys: bool, cache: &Cache, head: usize
 /// The same as i8: the greatest of a block is 127 of its scale.
 #[inline(always)]
 unsafe fn append_scaled<L: Lanes>(x: *const f32, keys: bool, cache: &Cache, head: usize, position: usize) {
-    let (blocks, first) = (cache.blocks(), head * cache.capacity as usize + position);
-    for block in 0..blocks {
+    let (width, lane) = (cache.head_width as usize, position % LANES);
+    let first = head * cache.capacity as usize + position;
+    let (eight, row) = ((first - lane) * cache.scaled_bytes(), first * cache.scaled_bytes());
+    for block in 0..cache.blocks() {
         let x = x.add(block * BLOCK);
         let mut greatest = L::splat(0.0);
         for from in (0..BLOCK).step_by(LANES) {
@@ -262,16 +264,15 @@ unsafe fn append_scaled<L: Lanes>(x: *const f32, keys: bool, cache: &Cache, head
             L::store_ints(ints.as_mut_ptr().add(from), L::nearest(L::mul(L::floats(x.add(from)), L::splat(inverse))));
         }
         if keys {
-            let (eight, lane) = (first / LANES * LANES, position % LANES);
-            let at = (cache.keys + (eight * blocks + block * LANES) * BLOCK + lane) as *mut i8;
+            let at = (cache.keys + eight + block * BLOCK * LANES + lane) as *mut i8;
             for (i, int) in ints.into_iter().enumerate() {
                 *at.add(i * LANES) = int;
             }
-            *cache.scales(cache.keys).add(eight * blocks + block * LANES + lane) = scale;
+            *((cache.keys + eight + LANES * width) as *mut f32).add(block * LANES + lane) = scale;
         } else {
-            let at = (cache.values + (first * blocks + block) * BLOCK) as *mut i8;
+            let at = (cache.values + row + block * BLOCK) as *mut i8;
             core::ptr::copy_nonoverlapping(ints.as_ptr(), at, BLOCK);
-            *cache.scales(cache.values).add(first * blocks + block) = scale;
+            *((cache.values + row + width) as *mut f32).add(block) = scale;
         }
     }
 }

@@ -11,8 +11,9 @@ export interface Tuning {
   /** The version whose kernels they are. */
   oriel?: string;
   adapter?: string;
-  /** Ways that are not tried, by kind: `lost`, as a load ended when it tried them; `wrong`, by what they came to. */
-  left_out?: Record<string, Record<string, "lost" | "wrong">>;
+  /** Ways that are not tried, by kind: `lost`, as loads ended when they tried them; `wrong`, by what they came to. What is
+   * `tried` is tried once more, as one load ended in it. */
+  left_out?: Record<string, Record<string, "tried" | "lost" | "wrong">>;
   [kind: string]: string | KindTuning | Record<string, Record<string, string>> | undefined;
 }
 

@@ -15,16 +15,23 @@ pub struct CacheLayout {
     pub capacity: u32,
     /// Positions in a tile.
     pub tile: u32,
-    /// Cells of a head at one position, scales among them.
+    /// Cells of a head at one position.
     pub cells: u32,
     /// Bytes of a cell.
     pub cell_bytes: u32,
+    /// Scales of f32 behind these, where they are no cells.
+    pub scales: u32,
 }
 
 impl CacheLayout {
     /// Bytes of a head's first positions, of its keys or of its values: whole tiles.
     pub fn head_bytes(&self, positions: u32) -> usize {
-        positions.next_multiple_of(self.tile) as usize * (self.cells * self.cell_bytes) as usize
+        positions.next_multiple_of(self.tile) as usize * self.position_bytes()
+    }
+
+    /// Bytes of a head at one position.
+    fn position_bytes(&self) -> usize {
+        (self.cells * self.cell_bytes + self.scales * 4) as usize
     }
 
     /// Bytes of all that holds the first positions.
@@ -43,18 +50,20 @@ impl CacheLayout {
 
     /// Zeros for what stands in the last tile behind the first positions: it may be of another conversation.
     pub fn blank(&self, positions: u32, bytes: &mut [u8]) {
-        let (used, cell_bytes) = ((positions % self.tile) as usize, self.cell_bytes as usize);
+        let (used, tile) = ((positions % self.tile) as usize, self.tile as usize);
         if used == 0 {
             return;
         }
-        let (row, cells) = (self.tile as usize * cell_bytes, self.cells as usize);
+        let cell_bytes = self.cell_bytes as usize;
         for (index, head) in bytes.chunks_mut(self.head_bytes(positions)).enumerate() {
-            let tile = head.len() - row * cells;
-            let tile = &mut head[tile..];
+            let last = head.len() - tile * self.position_bytes();
+            let last = &mut head[last..];
             if index / self.kv_heads as usize % 2 == 0 {
-                tile.chunks_mut(row).for_each(|row| row[used * cell_bytes..].fill(0));
+                let (cells, scales) = last.split_at_mut(tile * self.cells as usize * cell_bytes);
+                cells.chunks_mut(tile * cell_bytes).for_each(|row| row[used * cell_bytes..].fill(0));
+                scales.chunks_mut(tile * 4).for_each(|row| row[used * 4..].fill(0));
             } else {
-                tile[used * cells * cell_bytes..].fill(0);
+                last[used * self.position_bytes()..].fill(0);
             }
         }
     }
@@ -124,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_behind_the_positions_is_blanked_and_nothing_else() {
-        let layout = CacheLayout { layers: 1, kv_heads: 2, capacity: 8, tile: 4, cells: 3, cell_bytes: 2 };
+        let layout = CacheLayout { layers: 1, kv_heads: 2, capacity: 8, tile: 4, cells: 3, cell_bytes: 2, scales: 0 };
         let mut bytes = vec![1; layout.bytes(6) as usize];
         assert_eq!(bytes.len(), 2 * 2 * 8 * 6);
         layout.blank(6, &mut bytes);
@@ -135,5 +144,14 @@ mod tests {
         let values = &bytes[2 * 48 + 24..2 * 48 + 48];
         assert_eq!(values, [[1; 12], [0; 12]].concat());
         assert_eq!(layout.heads().collect::<Vec<_>>(), [(0, 0, 0), (0, 0, 48), (0, 1, 0), (0, 1, 48)]);
+    }
+
+    #[test]
+    fn scales_are_blanked_too() {
+        let layout = CacheLayout { layers: 1, kv_heads: 1, capacity: 4, tile: 4, cells: 2, cell_bytes: 1, scales: 1 };
+        let mut bytes = vec![1; layout.bytes(3) as usize];
+        layout.blank(3, &mut bytes);
+        let keys = [[1, 1, 1, 0].repeat(2), [[1; 12].as_slice(), &[0; 4]].concat()].concat();
+        assert_eq!(bytes, [keys, [[1; 18].as_slice(), &[0; 6]].concat()].concat());
     }
 }

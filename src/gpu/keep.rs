@@ -23,7 +23,7 @@ impl Gpu {
         let head_bytes = format.bytes(shape) / u64::from(shape.kv_heads);
         let cells = (head_bytes / u64::from(capacity)) as u32 / cell_bytes;
         let (layers, kv_heads) = (shape.layers, shape.kv_heads);
-        Some(CacheLayout { layers, kv_heads, capacity, tile: CACHE_TILE, cells, cell_bytes })
+        Some(CacheLayout { layers, kv_heads, capacity, tile: CACHE_TILE, cells, cell_bytes, scales: 0 })
     }
 
     /// Fills `bytes` with the first `head_bytes` of every head.

@@ -232,33 +232,34 @@ impl Gpu {
         for (way, name) in names.iter().enumerate() {
             // Compiling takes most of the time there is where compilers are slow.
             let is_tried = way == 0 || time_left();
-            if is_tried {
-                let mut without = self.tuning.clone();
-                without.leave_out(contest.subject.kind, name, Fault::Lost)?;
-                keep(without.to_json(&self.id())).await;
-            }
-            let entrant = if is_tried { self.enter(lowered, catalogue, contest, name)? } else { None };
-            let Some((mut entrant, alone)) = self.warm(lowered, live, entrant, empty_s).await? else {
+            if !is_tried {
                 race.fails(way);
                 entrants.push(None);
                 continue;
-            };
-            if race.best().is_infinite() {
-                let seconds = self.worth(lowered, live, &mut entrant, (alone, empty_s)).await?;
-                units = entrant.units;
-                race.took(way, seconds);
-            } else {
-                entrant.units = units;
-                let slow = self.slow(lowered, live, &mut entrant, (alone, race.best(), empty_s)).await?;
-                // Whatever it may do to the device, it does while `keep` knows whose doing it is.
-                let seconds = match slow {
-                    Some(seconds) => seconds,
-                    None => self.time(lowered, live, (&entrant, units), empty_s).await?,
-                };
-                race.took(way, seconds);
             }
-            entrants.push(Some(entrant));
+            let kind = contest.subject.kind;
+            keep(self.tuning.if_ended(kind, name)?.to_json(&self.id())).await;
+            let trial = self.enter(lowered, catalogue, contest, name)?;
+            let tried = self.try_out((lowered, live), trial, (race.best(), &mut units), empty_s).await;
+            if tried.is_err() {
+                // The device is lost, and there is no doubt by what.
+                self.tuning.leave_out(kind, name, Fault::Lost)?;
+                keep(self.tuning()).await;
+            }
+            let entrant = match tried? {
+                Some((entrant, seconds)) => {
+                    race.took(way, seconds);
+                    Some(entrant)
+                }
+                None => {
+                    race.fails(way);
+                    None
+                }
+            };
+            self.tuning.survived(kind, name);
+            entrants.push(entrant);
         }
+        keep(self.tuning()).await;
         while time_left()
             && let Some(way) = race.next()
         {
@@ -267,6 +268,29 @@ impl Gpu {
             race.took(way, seconds);
         }
         self.prove((lowered, live), contest, &entrants, race).await
+    }
+
+    /// Runs a way for the first times, and as many units of it as are timed: whatever it may do to the device, it does now.
+    /// Says what one unit takes; none where the device refuses it.
+    async fn try_out(
+        &self,
+        (lowered, live): (&Lowered, Live),
+        trial: Option<Trial>,
+        (best, units): (f64, &mut usize),
+        empty_s: f64,
+    ) -> Result<Option<(Entrant, f64)>> {
+        let Some((mut entrant, alone)) = self.warm(lowered, live, trial, empty_s).await? else { return Ok(None) };
+        if best.is_infinite() {
+            let seconds = self.worth(lowered, live, &mut entrant, (alone, empty_s)).await?;
+            *units = entrant.units;
+            return Ok(Some((entrant, seconds)));
+        }
+        entrant.units = *units;
+        let seconds = match self.slow(lowered, live, &mut entrant, (alone, best, empty_s)).await? {
+            Some(seconds) => seconds,
+            None => self.time(lowered, live, (&entrant, *units), empty_s).await?,
+        };
+        Ok(Some((entrant, seconds)))
     }
 
     /// Makes a way ready; none where the kernels don't reach so far.

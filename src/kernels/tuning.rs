@@ -183,7 +183,7 @@ pub struct Tuning {
     pub attention_decode: Choices<RowVariant>,
     /// Of [`Kind::Attention`].
     pub attention: Choices<Variant>,
-    /// Ways that are not tried, and why.
+    /// Ways that are not tried, or once more only, and why.
     left_out: BTreeMap<(Kind, &'static str), Fault>,
 }
 
@@ -293,6 +293,22 @@ impl Tuning {
         Ok(())
     }
 
+    /// The tuning that is right if the load ends when it tries a way: the next tries it once more, and no other after that.
+    ///
+    /// # Errors
+    /// As [`choose`](Tuning::choose).
+    pub fn if_ended(&self, kind: Kind, name: &'static str) -> Result<Tuning> {
+        let again = self.left_out.contains_key(&(kind, name));
+        let mut then = self.clone();
+        then.leave_out(kind, name, if again { Fault::Lost } else { Fault::Tried })?;
+        Ok(then)
+    }
+
+    /// A way was tried, and nothing ended: what it was suspected of was not its doing.
+    pub fn survived(&mut self, kind: Kind, name: &'static str) {
+        self.left_out.retain(|way, fault| *way != (kind, name) || *fault != Fault::Tried);
+    }
+
     /// Why a way is left out, if it is.
     pub fn fault(&self, kind: Kind, name: &str) -> Option<Fault> {
         self.left_out(kind).find(|(other, _)| *other == name).map(|(_, fault)| fault)
@@ -300,13 +316,19 @@ impl Tuning {
 
     /// What is left out of a kind.
     pub fn left_out(&self, kind: Kind) -> impl Iterator<Item = (&'static str, Fault)> {
+        self.suspects(kind).filter(|(_, fault)| *fault != Fault::Tried)
+    }
+
+    /// The same with what is tried once more.
+    fn suspects(&self, kind: Kind) -> impl Iterator<Item = (&'static str, Fault)> {
         self.left_out.iter().filter(move |((of, _), _)| *of == kind).map(|((_, name), fault)| (*name, *fault))
     }
 
     /// Nothing that is left out is taken: a shape that took it is as if it had not been measured, and what was usual gives
     /// way to the first that the device can take, if there is one.
     pub fn avoid(&mut self, features: Features) {
-        for ((kind, name), _) in self.left_out.clone() {
+        let out = |kind: Kind| self.left_out(kind).map(move |(name, _)| (kind, name));
+        for (kind, name) in Kind::ALL.into_iter().flat_map(out).collect::<Vec<_>>() {
             let other = self.available(kind, features).into_iter().find(|other| self.fault(kind, other).is_none());
             let table = self.table_mut(kind);
             table.forget(name);

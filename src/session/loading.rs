@@ -121,9 +121,7 @@ impl Loading {
                     self.note("the tuning that was kept is damaged, of another version or of other activations: kernels are measured again");
                 }
                 if let Some(lost) = self.executor.left_out_for(Fault::Lost) {
-                    self.note(&format!(
-                        "kernels are left out that an earlier load did not survive, or was ended in: {lost}"
-                    ));
+                    self.note(&format!("kernels are left out that earlier loads did not survive: {lost}"));
                 }
                 Ok(())
             }

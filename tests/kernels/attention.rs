@@ -129,3 +129,19 @@ fn splits_are_joined_only_where_there_are_several() {
         }
     }
 }
+
+#[test]
+fn a_cache_that_is_read_and_written_elsewhere_is_the_same() {
+    for case in cases(&[(4, 2, 64)], 70).into_iter().filter(|case| case.variant == RowVariant::Shared) {
+        let mut here = case.bench();
+        let case = Case { cache: CacheShape { context: 100, ..case.cache }, ..case };
+        let mut there = case.bench();
+        for (from, to) in here.executors.iter_mut().zip(&mut there.executors) {
+            let bytes = block_on(from.read_cache(61)).unwrap();
+            to.write_cache(61, &bytes).unwrap();
+            assert!(block_on(to.read_cache(61)).unwrap() == bytes, "{:?}", case.format);
+        }
+        case.check(&mut there, 1, &[60]);
+        case.check(&mut there, 3, &[58]);
+    }
+}

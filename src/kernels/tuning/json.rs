@@ -34,7 +34,7 @@ impl Tuning {
             all.insert(kind.name().into(), json!({ "usual": table.usual(), "shapes": shapes }));
         }
         let of = |kind: Kind| -> Map<String, Value> {
-            self.left_out(kind).map(|(name, fault)| (name.into(), fault.name().into())).collect()
+            self.suspects(kind).map(|(name, fault)| (name.into(), fault.name().into())).collect()
         };
         let left_out = Kind::ALL.into_iter().map(|kind| (kind, of(kind))).filter(|(_, of)| !of.is_empty());
         let left_out: Map<_, _> = left_out.map(|(kind, of)| (kind.name().into(), of.into())).collect();
@@ -75,7 +75,7 @@ impl Tuning {
             let kind = kind.ok_or_else(|| Error::Option(format!("{place}: {name:?} is not known")))?;
             for (way, fault) in object(part, &place)? {
                 let known = fault.as_str().and_then(Fault::parse);
-                let unknown = || Error::Option(format!("{place}: {fault} is not known; supported: lost, wrong"));
+                let unknown = || Error::Option(format!("{place}: {fault} is not known; supported: tried, lost, wrong"));
                 self.leave_out(kind, way, known.ok_or_else(unknown)?)?;
             }
         }
@@ -181,6 +181,17 @@ mod tests {
         assert!(read.ways(&subject, features).iter().all(|way| ![usual, "8"].contains(way)));
         assert_eq!(read.usual(Kind::Matmul), tuning.usual(Kind::Matmul));
         assert_eq!(read.left_out_for(Fault::Lost).as_deref(), Some("matvec 32"));
+        // One that a load ended in is tried once more.
+        let once = tuned().if_ended(Kind::Matvec, "4").unwrap();
+        let value = once.to_json("card");
+        assert_eq!(value["left_out"], json!({ "matvec": { "4": "tried" } }));
+        read.apply_json(&value).unwrap();
+        assert!(read.ways(&subject, features).contains(&"4") && read.left_out_for(Fault::Lost).is_none());
+        assert_eq!(read.if_ended(Kind::Matvec, "4").unwrap().fault(Kind::Matvec, "4"), Some(Fault::Lost));
+        read.survived(Kind::Matvec, "4");
+        assert_eq!(read.to_json("card")["left_out"], json!({}));
+        read.apply_json(&tuning.to_json("card")).unwrap();
+        read.survived(Kind::Matvec, "8");
         // Who says nothing of it changes nothing, who says that there is nothing does.
         read.apply_json(&json!({})).unwrap();
         assert_eq!(read.fault(Kind::Matvec, "8"), Some(Fault::Wrong));

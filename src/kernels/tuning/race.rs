@@ -26,7 +26,9 @@ const APART: f64 = 1.0 / 32.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fault {
-    /// The device, or whoever runs it, did not survive its first run.
+    /// A load ended when it was tried, maybe by its user's hand: it is tried once more.
+    Tried,
+    /// Two did, or the device was lost by it.
     Lost,
     /// What came out was not what comes out by the start.
     Wrong,
@@ -36,6 +38,7 @@ impl Fault {
     /// As tunings name it.
     pub fn name(self) -> &'static str {
         match self {
+            Fault::Tried => "tried",
             Fault::Lost => "lost",
             Fault::Wrong => "wrong",
         }
@@ -43,7 +46,7 @@ impl Fault {
 
     /// By its name.
     pub fn parse(name: &str) -> Option<Fault> {
-        [Fault::Lost, Fault::Wrong].into_iter().find(|fault| fault.name() == name)
+        [Fault::Tried, Fault::Lost, Fault::Wrong].into_iter().find(|fault| fault.name() == name)
     }
 }
 
