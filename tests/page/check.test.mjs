@@ -74,7 +74,7 @@ test("software is measured once against the processor, and what is kept decides 
     // As if the adapter had been the faster one: that is believed, by a load too.
     await store.put(places[0], new Response(JSON.stringify({ adapter: 2 * kept.processor, processor: kept.processor })));
     const turned = await fit();
-    const model = await load("hf:tiny/llama", { hub, tuning: "start" });
+    const model = await load("hf:tiny/llama", { hub, tuning: "start", storage: "none" });
     const { device, deviceReason } = model.info;
     await model.dispose();
     await store.delete(places[0]);
