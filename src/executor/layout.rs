@@ -58,7 +58,7 @@ impl CacheLayout {
         for (index, head) in bytes.chunks_mut(self.head_bytes(positions)).enumerate() {
             let last = head.len() - tile * self.position_bytes();
             let last = &mut head[last..];
-            if index / self.kv_heads as usize % 2 == 0 {
+            if (index / self.kv_heads as usize).is_multiple_of(2) {
                 let (cells, scales) = last.split_at_mut(tile * self.cells as usize * cell_bytes);
                 cells.chunks_mut(tile * cell_bytes).for_each(|row| row[used * cell_bytes..].fill(0));
                 scales.chunks_mut(tile * 4).for_each(|row| row[used * 4..].fill(0));
