@@ -97,7 +97,9 @@ function table({ kernels }) {
   const head = ["Kernel", "Times", "Each", "Share"].map((name) => make("th", { scope: "col" }, name));
   const rows = kernels.map(({ kernel, format, shape, times, us, time_share }) => {
     const of = make("small", {}, [format, shape].filter(Boolean).join(" "));
-    const name = make("th", { scope: "row" }, kernel, of);
+    // A long name breaks where its words end.
+    const words = kernel.split("_").flatMap((word, place) => (place ? ["_", make("wbr"), word] : [word]));
+    const name = make("th", { scope: "row" }, ...words, of);
     const cells = [String(times), duration(us), `${(time_share * 100).toFixed(1)} %`];
     return make("tr", {}, name, ...cells.map((text) => make("td", {}, text)));
   });

@@ -2,13 +2,9 @@
 // and branched.
 
 import assert from "node:assert/strict";
-import { copyFile, readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import test, { after } from "node:test";
-import { fileURLToPath } from "node:url";
 import { answer, ask, complaints, seriousFaults, picture, settings, start, state } from "./browser.mjs";
-
-const PICTURE_BYTES = 300_000;
-const root = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 const { open } = await start(after, { device: "cpu" });
 const page = await open("", { viewport: { width: 1280, height: 800 } });
@@ -181,25 +177,4 @@ test("axe finds no serious fault in the list, its menu and in editing; pictures 
     await page.click("#sidebar-close");
   }
   assert.deepEqual(heard, []);
-});
-
-/** Into docs/ only when asked: the figures in it differ from run to run. */
-test("the picture of the page that the README has", async () => {
-  const shown = await open("", { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1 });
-  await shown.click("#load-demo");
-  await state(shown, "ready");
-  await settings(shown, { maxTokens: 80 });
-  for (const question of ["Why is the sky blue?", "Three tips for a good night's sleep"]) {
-    await ask(shown, question);
-    await shown.click("#new-chat");
-  }
-  await ask(shown, "What is the capital of France?");
-  await ask(shown, "Write a Python function that reverses a string.");
-  await shown.locator(".words.markdown .code pre").waitFor();
-  await shown.locator("#kept li").nth(2).waitFor();
-  await shown.mouse.move(600, 650);
-  await picture(shown, "page");
-  if (process.env.ORIEL_UPDATE) await copyFile(root("target/page/page.png"), root("docs/page.png"));
-  assert.ok((await stat(root("target/page/page.png"))).size < PICTURE_BYTES);
-  await shown.close();
 });

@@ -89,7 +89,7 @@ test("every control has a name, and the keyboard reaches them in order", async (
   await page.close();
 });
 
-test("on a narrow page the settings open and close, with the focus going along", async () => {
+test("on a narrow page what stands at the sides opens and closes, with the focus going along", async () => {
   const page = await open("", LOOKS.phone);
   const focus = () => page.evaluate(() => document.activeElement.id);
   assert.ok(await page.isHidden("#panel"));
@@ -99,6 +99,12 @@ test("on a narrow page the settings open and close, with the focus going along",
   await page.keyboard.press("Escape");
   await page.locator("#panel").waitFor({ state: "hidden" });
   assert.equal(await focus(), "panel-toggle");
+  await page.click("#sidebar-toggle");
+  await page.locator("#sidebar").waitFor();
+  await page.mouse.click(325, 25);
+  await page.locator("#sidebar").waitFor({ state: "hidden" });
+  assert.equal(await focus(), "sidebar-toggle");
+  assert.ok(await page.isHidden("#panel"), "what was clicked beside it did nothing");
   await page.close();
 });
 
