@@ -71,7 +71,7 @@ test("a phone: an answer, and how likely each of its tokens was", async () => {
   await settings(page, { maxTokens: 100 });
   const panel = await openPanel(page, "tokens");
   await page.click("#panel-close");
-  await ask(page, "Name three fruits and their colours, as a list.");
+  await ask(page, "Name three fruits, as a list.");
   await page.locator(".words.markdown").waitFor();
   await page.evaluate(() => document.activeElement.blur());
   await page.mouse.move(200, 600);
