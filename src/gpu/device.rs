@@ -218,6 +218,12 @@ impl Device {
         }
     }
 
+    /// Why a result can't be read: what was mapped by the rules and is refused all the same, at once or when it is looked
+    /// at (Firefox), went with its device, whose own word may come later.
+    pub fn gone(&self, refusal: &str) -> Error {
+        self.check().err().unwrap_or_else(|| lost(refusal))
+    }
+
     /// A buffer for kernels, filled with zeros.
     pub fn storage(&self, label: &str, bytes: u64) -> Buffer {
         use wgpu::BufferUsages as Usage;

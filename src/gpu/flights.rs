@@ -91,13 +91,10 @@ impl Flights {
         let mapped = (&mut flight.mapped).await;
         let flight = self.under_way.pop_front().ok_or_else(nothing_was_run)?;
         Tally::add(&device.tally.readbacks, 1);
-        if let Err(error) = mapped.map_err(|_| lost("it left a result undone"))? {
-            device.check()?;
-            return Err(lost(&error.to_string()));
-        }
+        mapped.map_err(|_| lost("it left a result undone"))?.map_err(|error| device.gone(&error.to_string()))?;
         let buffer = &self.buffers[flight.place];
         let view = buffer.get_mapped_range(..self.bytes(flight.records));
-        let view = view.map_err(|error| Error::Device(format!("reading from the GPU failed: {error}")))?;
+        let view = view.map_err(|error| device.gone(&error.to_string()))?;
         let words: &[u32] = bytemuck::cast_slice(&view);
         let records = words.chunks(self.stride).map(<[u32]>::to_vec).collect();
         drop(view);

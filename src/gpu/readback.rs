@@ -45,14 +45,9 @@ impl Staging {
         let slice = self.buffer.slice(..self.bytes(rows));
         slice.map_async(wgpu::MapMode::Read, move |result| drop(done.send(result)));
         device.poll()?;
-        let failed = |what: String| Error::Device(format!("reading from the GPU failed: {what}"));
         let mapped = wait.await.map_err(|_| lost("it left a result undone"))?;
-        if let Err(error) = mapped {
-            device.check()?;
-            // What was mapped by the rules and is refused all the same went with its device, whose own word comes later.
-            return Err(lost(&error.to_string()));
-        }
-        let view = slice.get_mapped_range().map_err(|error| failed(error.to_string()))?;
+        mapped.map_err(|error| device.gone(&error.to_string()))?;
+        let view = slice.get_mapped_range().map_err(|error| device.gone(&error.to_string()))?;
         let words: &[u32] = bytemuck::cast_slice(&view);
         let rows = words.chunks(self.stride).flat_map(|row| row[..self.width].iter().copied()).collect();
         drop(view);

@@ -1,39 +1,9 @@
 // OpenAI's client and the AI SDK in a page, over a real model on the processor: what they get is what `generate` gives.
 
 import assert from "node:assert/strict";
-import { build } from "esbuild";
 import test, { after } from "node:test";
-import { fileURLToPath } from "node:url";
 import { start } from "./browser.mjs";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-
-/** The clients and the adapters as an app's bundler makes one file of them; the package itself is the served one. */
-async function clients() {
-  const served = {
-    name: "served",
-    setup({ onResolve }) {
-      onResolve({ filter: /^(\.\/index\.js|oriel)$/ }, ({ path, importer }) =>
-        path === "oriel" || importer.includes("/pkg/dist/") ? { path: "/oriel/index.js", external: true } : undefined,
-      );
-    },
-  };
-  const contents = `
-    export { load } from "oriel";
-    export { createFetch } from "oriel/openai";
-    export { createOriel } from "oriel/ai-sdk";
-    export { default as OpenAI } from "openai";
-    export { generateText, streamText, tool, jsonSchema } from "ai";`;
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: root },
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    write: false,
-    plugins: [served],
-  });
-  return outputFiles[0].text;
-}
+import { clients } from "./clients.mjs";
 
 const { server, open } = await start(after, { instead: { "/clients.js": await clients() }, device: undefined });
 const page = await open("blank.html");

@@ -4,12 +4,9 @@
 // with how long the load took.
 
 import { launch } from "./browser.mjs";
-import { launchFirefox } from "./firefox.mjs";
+import { WEBGPU, launchFirefox } from "./firefox.mjs";
 
-/** Firefox has WebGPU everywhere, but offers it by itself only on some systems, and not on software adapters. */
-const PREFERENCES = { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true };
-
-const BROWSERS = { chromium: () => launch(), firefox: () => launchFirefox(PREFERENCES) };
+const BROWSERS = { chromium: () => launch(), firefox: () => launchFirefox(WEBGPU) };
 
 const [name, address, model, options] = process.argv.slice(2);
 if (!BROWSERS[name] || !options) {

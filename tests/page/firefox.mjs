@@ -5,6 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import puppeteer from "puppeteer-core";
 
+/** Firefox has WebGPU everywhere, but offers it by itself only on some systems, and not on software adapters. */
+export const WEBGPU = { "dom.webgpu.enabled": true, "gfx.webgpu.ignore-blocklist": true };
+
 /** Starts the Firefox that ORIEL_FIREFOX names, with these preferences. */
 export async function launchFirefox(preferences = {}) {
   const executablePath = process.env.ORIEL_FIREFOX;
