@@ -92,7 +92,13 @@ export function letGo(held: { free(): void }): void {
 /** One weight file through to the device. */
 async function stream(loading: EngineLoading, opened: Opened, tally: Tally, signal: AbortSignal): Promise<void> {
   tally.open(opened);
-  loading.begin(opened.name, opened.exact ? opened.length : undefined);
+  try {
+    loading.begin(opened.name, opened.exact ? opened.length : undefined);
+  } catch (error) {
+    // Nobody reads it: it would hold its place in storage for as long as the worker lives.
+    await opened.body.cancel().catch(() => undefined);
+    throw error;
+  }
   let first = true;
   for await (const chunk of chunks(opened, signal)) {
     if (first) sniff(opened.name, chunk);

@@ -7,7 +7,8 @@ import { serveHub } from "../page/hub.mjs";
 import { browserStorage } from "./opfs.mjs";
 import { sources, thrown } from "./sources.mjs";
 
-const { Files, readWhole, resolve, storage, wanted } = await sources(["source", "resolve", "supply", "bytes", "storage"]);
+const modules = ["source", "resolve", "supply", "bytes", "storage", "loading"];
+const { Files, loadModel, readWhole, resolve, storage, wanted } = await sources(modules);
 
 const MIB = 2 ** 20;
 /** Several blocks and a part of one. */
@@ -111,4 +112,17 @@ test("two at once: one download", async () => {
   const both = await Promise.all([read("hf:tiny/one"), read("hf:tiny/one")]);
   assert.ok(both.every(({ bytes }) => bytes.equals(model)));
   assert.deepEqual(lines().filter((line) => line.startsWith("store")), ["store GET all"]);
+});
+
+test("a file that the core refuses ahead of its bytes is let go of: the load ends, and another can follow", async () => {
+  const begin = () => {
+    throw { code: "file-damaged", message: "m.gguf: every file of this model has come already" };
+  };
+  const engine = { open: async () => ({ begin, wanted: () => [], free: () => undefined }) };
+  const place = await wanted("hf:tiny/one/m.gguf", around);
+  for (const _ of "12") {
+    const error = await thrown(loadModel(engine, place, { device: "cpu", storage: "auto" }, () => undefined, never));
+    assert.equal(error.code, "file-damaged");
+  }
+  assert.deepEqual(await storage.list(), []);
 });
