@@ -180,12 +180,12 @@ test("one load serves all sessions, whoever gives up; the model is freed with th
 test("availability is what a check says of the source, before anything is loaded", async () => {
   const seen = [];
   let status = "downloadable";
-  calls.check = async (source, options) => (seen.push([source, options.device]), { status });
-  const LanguageModel = createLanguageModel("a", { device: "cpu", onProgress: () => undefined });
+  calls.check = async (source, { device, token }) => (seen.push([source, device, token]), { status });
+  const LanguageModel = createLanguageModel("a", { device: "cpu", token: "hf_1", onProgress: () => undefined });
   assert.equal(await LanguageModel.availability({ expectedInputs: [{ type: "text", languages: ["en"] }] }), "downloadable");
   status = "ready";
   assert.equal(await LanguageModel.availability(), "available");
-  assert.deepEqual(seen, [["a", "cpu"], ["a", "cpu"]]);
+  assert.deepEqual(seen, [["a", "cpu", "hf_1"], ["a", "cpu", "hf_1"]]);
   assert.equal(await LanguageModel.availability({ expectedInputs: [{ type: "image" }] }), "unavailable");
   assert.equal(await LanguageModel.availability({ tools: [{}] }), "unavailable");
   calls.check = async () => {

@@ -35,8 +35,8 @@ export class Shared {
   async availability(): Promise<Availability> {
     if (isModel(this.#source) || this.#loading?.ready) return "available";
     if (this.#loading) return "downloading";
-    const { device, context, precision, cache, hub, revision } = this.#options;
-    const options: CheckOptions = { device, context, precision, cache, hub, revision };
+    const { device, context, precision, cache, hub, revision, token } = this.#options;
+    const options: CheckOptions = { device, context, precision, cache, hub, revision, token };
     const { status } = await check(this.#source, options);
     return status === "ready" ? "available" : status;
   }
