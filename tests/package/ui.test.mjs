@@ -34,14 +34,19 @@ function watched() {
 test("a model is loaded once for as long as the same is wanted, and told of", async () => {
   const { loader, states, release } = watched();
   assert.equal(loader.state().status, "idle");
-  const told = [];
-  loader.want("a", { device: "cpu", hub: new URL("https://hub.test"), onProgress: () => assert.fail("not the latest") });
+  const [told, noted] = [[], []];
+  const old = () => assert.fail("not the latest");
+  const same = () => ({ device: "cpu", hub: new URL("https://hub.test"), token: () => "hf_1" });
+  loader.want("a", { ...same(), onProgress: old, onRequest: old });
   const onProgress = (progress) => told.push(progress);
-  loader.want("a", { device: "cpu", hub: new URL("https://hub.test"), threads: undefined, onProgress });
+  const onRequest = (note) => noted.push(note);
+  loader.want("a", { ...same(), threads: undefined, onProgress, onRequest });
   assert.equal(loads.length, 1);
   assert.deepEqual([loads[0].source, loads[0].options.device], ["a", "cpu"]);
   loads[0].options.onProgress({ phase: "fetch", loaded: 1, total: 2 });
   assert.deepEqual([told, loader.state().progress], [[{ phase: "fetch", loaded: 1, total: 2 }], told[0]]);
+  loads[0].options.onRequest("note");
+  assert.deepEqual(noted, ["note"]);
   loads[0].come();
   await after();
   assert.equal(loader.state().model, loads[0].model);

@@ -1,7 +1,7 @@
 // What a part of a page wants loaded, as it changes -> one model at a time, and how far it is. No framework is named here.
 
 import { OrielError, load } from "../index.js";
-import type { LoadOptions, Model, ModelEvent, Progress, Source } from "../index.js";
+import type { LoadOptions, Model, ModelEvent, Progress, RequestNote, Source } from "../index.js";
 
 /** Where a model stands. */
 export interface LoadState {
@@ -22,8 +22,8 @@ export type WantedOptions = Omit<LoadOptions, "signal">;
 
 const IDLE: LoadState = { status: "idle", model: undefined, progress: undefined, error: undefined };
 
-/** Callbacks may be new each time without the model being another. */
-const HEARD: ReadonlySet<string> = new Set(["onProgress", "onEvent"]);
+/** Callbacks may come, go and be new each time without the model being another. */
+const HEARD: ReadonlySet<string> = new Set(["onProgress", "onEvent", "onRequest"]);
 
 export class Loader {
   #state = IDLE;
@@ -89,7 +89,8 @@ export class Loader {
       if (!signal.aborted) this.#hear(event);
       this.#options.onEvent?.(event);
     };
-    load(source, { ...this.#options, signal, onProgress, onEvent }).then(
+    const onRequest = (note: RequestNote) => this.#options.onRequest?.(note);
+    load(source, { ...this.#options, signal, onProgress, onEvent, onRequest }).then(
       (model) => (signal.aborted ? void model.dispose() : this.#set({ ...this.#state, status: "ready", model })),
       (error: OrielError) => signal.aborted || this.#set({ ...IDLE, status: "error", error }),
     );
@@ -112,6 +113,8 @@ export class Loader {
 }
 
 function isSame(a: unknown, b: unknown): boolean {
+  // What brings a token brings the same one.
+  if (typeof a === "function" && typeof b === "function") return true;
   return a instanceof URL && b instanceof URL ? a.href === b.href : Object.is(a, b);
 }
 
