@@ -74,6 +74,8 @@ export class View {
     const error = load.error ?? chat.error;
     this.#error.hidden = !error;
     set(this.#fault, error?.message ?? "");
+    // An answer can't be asked for again before there is a model to give it.
+    this.#retry.disabled = load.status !== "error" && load.status !== "ready";
     this.#send.disabled = !this.#canSend;
     const focused = this.#root.activeElement;
     this.#send.hidden = answering;
