@@ -69,7 +69,8 @@ export function createLanguageModel(
  *
  * ```ts
  * install(globalThis, "hf:owner/name/file.gguf");
- * const session = await LanguageModel.create({ initialPrompts: [{ role: "system", content: "You are brief." }] });
+ * const initialPrompts = [{ role: "system", content: "Answer in one sentence." }];
+ * const session = await LanguageModel.create({ initialPrompts });
  * ```
  */
 export function install(target: object, source: Source | Model, options?: Omit<LoadOptions, "signal">): boolean {

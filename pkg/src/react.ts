@@ -59,7 +59,7 @@ export interface UseChat extends ChatState {
  * Leads a conversation; an answer ends when the component is unmounted.
  *
  * ```tsx
- * const { messages, send, stop, status } = useChat(model, { system: "You are brief." });
+ * const { messages, send, stop, status } = useChat(model, { system: "Answer in one sentence." });
  * ```
  * @param model as `useModel` gives it; there may be none yet
  */

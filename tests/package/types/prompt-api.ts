@@ -13,7 +13,7 @@ const LanguageModel = takes<LanguageModelFactory>(createLanguageModel(model));
 takes<Promise<Availability>>(LanguageModel.availability({ expectedInputs: [{ type: "text", languages: ["en"] }] }));
 
 const session = await LanguageModel.create({
-  initialPrompts: [{ role: "system", content: "You are brief." }],
+  initialPrompts: [{ role: "system", content: "Answer in one sentence." }],
   samplingMode: "balanced",
   monitor: (monitor) => (monitor.ondownloadprogress = ({ loaded }) => takes<number>(loaded)),
   signal: AbortSignal.timeout(1),

@@ -15,7 +15,7 @@ useModel(null);
 useModel(undefined);
 useModel(new Blob([]));
 
-const chat = useChat(model, { system: "You are brief.", messages: [], maxTokens: 50, temperature: 0.7 });
+const chat = useChat(model, { system: "Answer in one sentence.", messages: [], maxTokens: 50, temperature: 0.7 });
 takes<readonly Message[]>(chat.messages);
 takes<Promise<void>>(chat.send("Hi"));
 takes<Promise<void>>(chat.regenerate());
