@@ -7,7 +7,7 @@ mod builder;
 mod describe;
 mod slots;
 
-use crate::weights::WeightId;
+use crate::weights::{Catalogue, WeightId};
 use crate::{Error, Result};
 
 pub use builder::Builder;
@@ -319,6 +319,11 @@ impl Plan {
             Step::Embed { table, index: Index::Token, .. } => Some(*table),
             _ => None,
         })
+    }
+
+    /// Bytes of the matrices that a run multiplies by: every one is read once.
+    pub fn weight_bytes(&self, catalogue: &Catalogue) -> u64 {
+        self.steps.iter().filter_map(Step::matrix).map(|matrix| catalogue.layout(matrix).bytes()).sum()
     }
 
     /// Rows of a tensor in a run.

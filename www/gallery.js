@@ -130,7 +130,8 @@ async function fitOf(source) {
     const place = fit.device === "cpu" ? "processor" : "graphics card";
     const fetched = fit.status === "ready" ? "already here" : `${bytes(fit.downloadBytes)} to download`;
     const words = `Runs here on the ${place}: ${fetched}, ${bytes(fit.gpuBytes)} of memory, `;
-    return { status: "yes", text: `${words}up to ${fit.maxContext.toLocaleString("en")} tokens of context.` };
+    const rate = fit.tokensPerSecond ? `, about ${Number(fit.tokensPerSecond.toPrecision(2))} tokens a second` : "";
+    return { status: "yes", text: `${words}up to ${fit.maxContext.toLocaleString("en")} tokens of context${rate}.` };
   } catch (error) {
     return { status: "no", text: error.message };
   }

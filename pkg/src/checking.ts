@@ -3,7 +3,7 @@
 import { ask, chunks, readWhole, sniff, type Opened } from "./bytes.js";
 import type { Choice } from "./device.js";
 import type { Engine, EngineHeads, EngineOptions, Survey } from "./engine.js";
-import { OrielError, toOrielError, type OrielErrorCode } from "./errors.js";
+import { OrielError, throwIfAborted, toOrielError, type OrielErrorCode } from "./errors.js";
 import { Files as Sources, roomOf, type SideFile } from "./supply.js";
 import type { Room } from "./hub.js";
 import { letGo } from "./loading.js";
@@ -28,6 +28,13 @@ export interface Fit {
   gpuBytesByContext: { context: number; gpuBytes: number }[];
   /** The longest context that fits, at most what the model was trained for; 0 where the model itself does not fit. */
   maxContext: number | null;
+  /**
+   * New tokens a second, roughly, of an answer with little before it: by what the device multiplied, of a few megabytes of
+   * weights, in a tenth of a second; the figure is kept for later checks. Expect it within a factor of three: a large model
+   * on a large GPU is quicker, one that shares the machine slower. Null where the model can't run, or
+   * nothing could be measured.
+   */
+  tokensPerSecond: number | null;
   /** Where it would run, and why there. */
   device: "webgpu" | "cpu";
   deviceReason: string;
@@ -66,6 +73,7 @@ export async function checkModel(
   let faults: string[];
   const notices: string[] = [];
   const room = roomOf(engine, asked);
+  let speed: number | undefined;
   let byContext: Fit["gpuBytesByContext"] = [];
   const files = new Files(engine, signal, room, notices);
   try {
@@ -82,6 +90,8 @@ export async function checkModel(
       return { context, gpuBytes };
     });
     faults = misfits(survey, choice);
+    throwIfAborted(signal);
+    if (faults.length === 0) speed = await engine.speed(choice);
   } catch (thrown) {
     const error = toOrielError(thrown);
     if (!REFUSALS.has(error.code)) throw error;
@@ -98,6 +108,7 @@ export async function checkModel(
     gpuBytes: survey?.gpuBytes ?? null,
     gpuBytesByContext: byContext,
     maxContext: survey?.maxContext ?? null,
+    tokensPerSecond: survey && speed ? speed / survey.tokenBytes : null,
     ...{ device, deviceReason: reason },
     reasons: [...faults, ...notices, `on ${place}: ${reason}`],
   };

@@ -168,6 +168,8 @@ export interface Survey {
   maxContext: number;
   /** Weights, cache and activations, with that context. */
   gpuBytes: number;
+  /** Bytes of weights that a token reads. */
+  tokenBytes: number;
 }
 
 /** A loaded model. One call at a time. */
@@ -201,6 +203,8 @@ export interface Engine {
   heads(): EngineHeads;
   /** Where a model would run. */
   choose(asked: Asked): Promise<Choice>;
+  /** Bytes of weights a second that a model is multiplied by there: measured, or remembered; 0 where that failed. */
+  speed(choice: Choice): Promise<number>;
   /** Where the model runs that was opened. */
   choice(): Choice | undefined;
   /** Bytes of the module's memory; it never shrinks, so this is also the most that it had. */

@@ -57,6 +57,7 @@ async function startEngine(): Promise<Engine> {
     },
     heads: () => new Heads() as EngineHeads,
     choose: (asked) => choose(asked, gpu, measure),
+    speed: (choice) => speedOf(memory, choice),
     choice: () => choice,
     memoryBytes: () => memory.buffer.byteLength,
     processorBytes: () => machine?.memoryBytes() ?? 0,
@@ -88,6 +89,29 @@ async function measured(core: WebAssembly.Memory, adapterName: string | undefine
   }
   if (speeds.adapter > 0) await keepSpeeds(adapterName, circumstances, speeds);
   return speeds;
+}
+
+/** A device by itself: measured once for an adapter, a version, and what the processor may use. */
+async function speedOf(core: WebAssembly.Memory, { device, adapterName }: Choice): Promise<number> {
+  const onProcessor = device === "cpu";
+  const circumstances = `${version()} alone ${onProcessor && globalThis.crossOriginIsolated ? "threads" : "one"}`;
+  const place = onProcessor ? "the processor" : adapterName;
+  const known = await keptSpeeds(place, circumstances);
+  if (known) return onProcessor ? known.processor : known.adapter;
+  // What is refused here is refused, and said, when a model is loaded.
+  const speed = await (onProcessor ? processorAlone(core) : gpuSpeed(adapterName)).catch(() => 0);
+  const speeds = onProcessor ? { adapter: 0, processor: speed } : { adapter: speed, processor: 0 };
+  if (speed > 0) await keepSpeeds(place, circumstances, speeds);
+  return speed;
+}
+
+async function processorAlone(core: WebAssembly.Memory): Promise<number> {
+  const machine = await startMachine(core, { instructions: "auto" });
+  try {
+    return await processorSpeed(machine, "auto");
+  } finally {
+    machine.close();
+  }
 }
 
 function startMachine(core: WebAssembly.Memory, { threads, instructions }: Wanted): Promise<Machine> {

@@ -73,7 +73,7 @@ pub fn lower(cpu: &mut Cpu, plan: &Plan, catalogue: &Catalogue) -> Result<Lowere
         program.step(step)?;
     }
     let ops = program.ops;
-    let weight_bytes = plan.steps.iter().filter_map(Step::matrix).map(|matrix| catalogue.layout(matrix).bytes()).sum();
+    let weight_bytes = plan.weight_bytes(catalogue);
     let program = cpu.machine.take(&ops)?;
     Ok(Lowered { plan: plan.clone(), program, tensors, last: None, weight_bytes })
 }

@@ -161,8 +161,7 @@ impl Model {
                 let live = dispatches.iter().filter(|dispatch| dispatch.grid.size(plan, live)[0] > 0);
                 works.extend(live.map(|dispatch| Work::new(&setting, step, dispatch)));
             }
-            let matrices = plan.steps.iter().filter_map(|step| step.matrix());
-            let weight_bytes = matrices.map(|matrix| catalogue.layout(matrix).bytes()).sum();
+            let weight_bytes = plan.weight_bytes(catalogue);
             let tile = CacheShape { context: CACHE_TILE, ..plan.cache };
             let position_bytes = 2 * u64::from(plan.cache.layers) * format.bytes(tile) / u64::from(CACHE_TILE);
             Ok(Pass { works, weight_bytes, cache_bytes: position_bytes * u64::from(position + rows) })

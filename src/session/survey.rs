@@ -38,6 +38,8 @@ pub struct Survey {
     pub greatest_context: u32,
     /// Bytes of weights and constants on the device.
     pub weight_bytes: u64,
+    /// Bytes of them that a token reads.
+    pub token_bytes: u64,
     /// How the cache of keys and values is held.
     pub cache: CacheFormat,
     /// Bytes of the cache of keys and values.
@@ -139,6 +141,7 @@ impl Survey {
             context: assembly.context,
             greatest_context: most.min(shape.context),
             weight_bytes,
+            token_bytes: plans[0].weight_bytes(&assembly.catalogue),
             cache: assembly.cache_format(),
             cache_bytes,
             gpu_bytes: weight_bytes + cache_bytes + plans.iter().map(tensor_bytes).sum::<u64>(),

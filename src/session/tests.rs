@@ -279,6 +279,22 @@ fn the_same_seed_gives_the_same_tokens() {
 }
 
 #[test]
+fn a_token_reads_what_the_heads_say() {
+    let bytes = read("llama.gguf");
+    let options = LoadOptions { device: Device::Cpu, ..CPU };
+    let mut heads = Heads::default();
+    heads.begin("llama.gguf", Some(bytes.len() as u64)).unwrap();
+    assert!(heads.push(&bytes).unwrap());
+    let survey = heads.survey(options, 128 << 20).unwrap();
+    let [few, more] = [8, 9].map(|tokens| {
+        let mut model = load_gguf(&bytes, 1 << 20, options).unwrap();
+        run(&mut model, &expected().0, greedy(tokens));
+        model.counts().weight_bytes_read
+    });
+    assert_eq!(more - few, survey.token_bytes);
+}
+
+#[test]
 fn heads_tell_what_loading_does() {
     let bytes = read("llama.gguf");
     let mut heads = Heads::default();
@@ -290,6 +306,7 @@ fn heads_tell_what_loading_does() {
     assert_eq!((&survey.architecture, survey.shape, &survey.formats), (&info.architecture, info.shape, &info.formats));
     assert_eq!((survey.context, survey.greatest_context), (96, 96));
     assert!(survey.gpu_bytes > survey.weight_bytes + survey.cache_bytes);
+    assert!(survey.token_bytes < survey.weight_bytes, "a table is looked up in");
     // 64 positions are a tile, 96 two.
     let all = survey.gpu_bytes;
     let within = [u64::MAX, all, all - 1, all - survey.cache_bytes / 2, survey.weight_bytes];

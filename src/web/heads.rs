@@ -49,7 +49,7 @@ impl Heads {
         self.0.end().map_err(throw)
     }
 
-    /// `{ context, maxContext, gpuBytes }` by `{ precision, cache, context? }`, or what a load would refuse. `limit` is what
+    /// `{ context, maxContext, gpuBytes, tokenBytes }` by `{ precision, cache, context? }`, or what a load would refuse. `limit` is what
     /// the GPU binds at once, or what the processor has in all, in bytes; `room`, where it is known, is
     /// what there is in all. The heads are used up.
     pub fn survey(&mut self, options: &JsValue, on_processor: bool, limit: f64, room: Option<f64>) -> Answer {
@@ -79,6 +79,8 @@ impl AskedOfCheck {
         if heads.wanted().is_empty() {
             heads.into_text()?;
         }
-        Ok(json!({ "context": survey.context, "maxContext": most, "gpuBytes": survey.gpu_bytes }))
+        Ok(
+            json!({ "context": survey.context, "maxContext": most, "gpuBytes": survey.gpu_bytes, "tokenBytes": survey.token_bytes }),
+        )
     }
 }

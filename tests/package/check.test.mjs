@@ -16,7 +16,7 @@ afterEach(() => (globalThis.fetch = realFetch));
 
 /** Heads are whole after so many bytes; what they tell is given. */
 function engine({ headBytes = 4, names = [], choice, survey, fault }) {
-  const seen = { pushed: 0, side: [], freed: 0, surveys: [] };
+  const seen = { pushed: 0, side: [], freed: 0, surveys: [], measured: [] };
   let left;
   const heads = {
     sideFile: (name) => seen.side.push(name),
@@ -34,12 +34,15 @@ function engine({ headBytes = 4, names = [], choice, survey, fault }) {
     survey: (...takes) => (seen.surveys.push(takes), survey),
     free: () => (seen.freed += 1),
   };
-  return { seen, heads: () => heads, choose: async () => choice };
+  const speed = async (choice) => (seen.measured.push(choice), SPEED);
+  return { seen, heads: () => heads, choose: async () => choice, speed };
 }
 
 const GPU = { device: "webgpu", reason: "there is one", bindingLimit: 1 << 28 };
 const CPU = { device: "cpu", reason: "there is no other" };
-const FITS = { context: 4096, maxContext: 8192, gpuBytes: 1000 };
+const FITS = { context: 4096, maxContext: 8192, gpuBytes: 1000, tokenBytes: 800 };
+/** Bytes of weights a second. */
+const SPEED = 40_000;
 
 /** What a check says of a source, by an engine. */
 async function check(source, made, { signal, ...options } = {}) {
@@ -88,7 +91,7 @@ test("a file on a server: its head is read, the stream given up, the rest counte
   const made = engine({ choice: GPU, survey: FITS });
   const fit = await check("m.gguf", made, { context: 4096 });
   assert.deepEqual(fit, {
-    ...{ status: "downloadable", downloadBytes: 36, storedBytes: 0, gpuBytes: 1000, maxContext: 8192 },
+    ...{ status: "downloadable", downloadBytes: 36, storedBytes: 0, gpuBytes: 1000, maxContext: 8192, tokensPerSecond: 50 },
     gpuBytesByContext: [1024, 2048, 4096, 8192].map((context) => ({ context, gpuBytes: 1000 })),
     ...{ device: "webgpu", deviceReason: "there is one", reasons: ["on the GPU: there is one"] },
   });
@@ -126,11 +129,24 @@ test("what does not fit is unavailable, with its size", async () => {
     [GPU, { context: 4096, maxContext: 512, gpuBytes: GIB }, /than the GPU binds at once; a context of 512 fits$/],
   ];
   for (const [choice, survey, message] of cases) {
-    const fit = await check(new Blob(["GGUF"]), engine({ choice, survey }));
+    const made = engine({ choice, survey });
+    const fit = await check(new Blob(["GGUF"]), made);
     assert.deepEqual([fit.status, fit.gpuBytes, fit.maxContext], ["unavailable", survey.gpuBytes, survey.maxContext]);
     assert.match(fit.reasons[0], message);
     assert.equal(fit.reasons.length, 2);
+    assert.deepEqual([fit.tokensPerSecond, made.seen.measured], [null, []], "what does not fit is not measured");
   }
+});
+
+test("tokens a second are the device's speed over the bytes that a token reads, if it was measured", async () => {
+  const rate = async (tokenBytes, more = {}) => {
+    const made = { ...engine({ choice: GPU, survey: { ...FITS, tokenBytes } }), ...more };
+    const { tokensPerSecond } = await check(new Blob(["GGUF"]), made);
+    return [tokensPerSecond, made.seen.measured];
+  };
+  assert.deepEqual(await rate(400), [100, [GPU]]);
+  assert.deepEqual(await rate(800), [50, [GPU]]);
+  assert.deepEqual(await rate(800, { speed: async () => 0 }), [null, []]);
 });
 
 test("what the core refuses is unavailable in its words, and still counted", async () => {
