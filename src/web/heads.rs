@@ -49,8 +49,8 @@ impl Heads {
         self.0.end().map_err(throw)
     }
 
-    /// `{ context, maxContext, gpuBytes, tokenBytes }` by `{ precision, cache, context? }`, or what a load would refuse. `limit` is what
-    /// the GPU binds at once, or what the processor has in all, in bytes; `room`, where it is known, is
+    /// `{ context, maxContext, gpuBytes, tokenBytes }` by `{ precision, cache, context? }`, or what a load would refuse.
+    /// `limit` is what the GPU binds at once, or what the processor has in all, in bytes; `room`, where it is known, is
     /// what there is in all. The heads are used up.
     pub fn survey(&mut self, options: &JsValue, on_processor: bool, limit: f64, room: Option<f64>) -> Answer {
         let asked: AskedOfCheck = read(options).map_err(throw)?;
