@@ -30,7 +30,11 @@ const chooser = new Chooser({ onChoose: (choice) => void bring(choice ?? DEMO) }
 const composer = new Composer({ onSend: (text) => void say(text), onStop: () => run?.stop() });
 const conversation = new Conversation(announcer, {
   onAgain: (message) => idle() && void answer(talk.parent(message)),
-  onEdit: (message, text) => idle() && void reword(message, text),
+  onEdit: (message, text) => {
+    if (!idle() || (message.role === "user" && !acceptable())) return false;
+    void reword(message, text);
+    return true;
+  },
   onChoose: (message) => {
     talk.choose(message);
     conversation.show(talk);
@@ -127,7 +131,6 @@ async function reword(message, text) {
     conversation.show(talk);
     return keep(talk);
   }
-  if (!acceptable()) return;
   const own = talk;
   const asked = own.add(own.parent(message), { role: "user", text, mode: message.mode });
   conversation.show(own);

@@ -30,7 +30,10 @@ export class Composer {
     });
     this.#prompt.addEventListener("input", () => this.#adjust());
     this.#stop.addEventListener("click", () => onStop());
-    addEventListener("keydown", ({ key }) => key === "Escape" && this.#busy && onStop());
+    addEventListener("keydown", ({ key, isComposing }) => {
+      // A list of models that lies over all is what Escape closes.
+      if (key === "Escape" && this.#busy && !isComposing && !document.querySelector("dialog[open]")) onStop();
+    });
     for (const example of this.#form.querySelectorAll("#examples button")) {
       example.addEventListener("click", () => {
         this.#prompt.value = example.textContent;

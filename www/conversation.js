@@ -20,7 +20,7 @@ export class Conversation {
 
   /**
    * `acts` are told what the visitor wants of a message: `onAgain(message)` another answer, `onEdit(message, text)` the
-   * same with another text, `onChoose(message)` this version of it.
+   * same with another text, and says whether it can be had now, `onChoose(message)` this version of it.
    */
   constructor(announcer, acts) {
     this.#announcer = announcer;

@@ -2,7 +2,10 @@
 
 import { make } from "./elements.js";
 
-/** Has a message's text edited where it stands; `onDone` is given a text that differs and is not empty. */
+/**
+ * Has a message's text edited where it stands; `onDone` is given a text that differs and is not empty, and says whether it
+ * was taken: one that was not stays in its box.
+ */
 export function edit(item, { role, text }, onDone) {
   if (item.querySelector(".editor")) return;
   const question = role === "user";
@@ -19,11 +22,16 @@ export function edit(item, { role, text }, onDone) {
   cancel.addEventListener("click", leave);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    leave();
-    if (box.value.trim() && box.value !== text) onDone(box.value);
+    const changed = box.value.trim() && box.value !== text;
+    if (changed && !onDone(box.value)) hint.textContent = "This can't be done now: see to what is going on first.";
+    else leave();
   });
   box.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") leave();
+    if (event.key === "Escape" && !event.isComposing) {
+      // It ends the editing, and not an answer that is coming too.
+      event.stopPropagation();
+      leave();
+    }
     // As in the prompt's box, where a question is edited; an answer has lines of its own.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || !question) return;
     event.preventDefault();
