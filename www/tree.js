@@ -96,7 +96,12 @@ export function titleOf({ title, messages }) {
 
 /** Adds to a record what another page has said in the same conversation meanwhile. */
 export function merge(record, other) {
-  const known = new Set(record.messages.map(({ id }) => id));
-  const more = (other?.messages ?? []).filter(({ id }) => !known.has(id));
-  return { ...record, title: record.title || (other?.title ?? ""), messages: [...record.messages, ...more] };
+  const more = new Map((other?.messages ?? []).map((message) => [message.id, message]));
+  const own = record.messages.map((message) => {
+    const theirs = more.get(message.id);
+    more.delete(message.id);
+    // An answer that came to its end there may be known here by its beginning only.
+    return message.state !== "done" && theirs?.state === "done" ? theirs : message;
+  });
+  return { ...record, title: record.title || (other?.title ?? ""), messages: [...own, ...more.values()] };
 }

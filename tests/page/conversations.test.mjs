@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import test, { after } from "node:test";
-import { answer, ask, complaints, seriousFaults, picture, settings, start, state } from "./browser.mjs";
+import { merge } from "../../www/tree.js";
+import { answer, ask, complaints, seriousFaults, picture, send, settings, start, state } from "./browser.mjs";
 
 const { open } = await start(after, { device: "cpu" });
 const page = await open("", { viewport: { width: 1280, height: 800 } });
@@ -177,4 +178,44 @@ test("axe finds no serious fault in the list, its menu and in editing; pictures 
     await page.click("#sidebar-close");
   }
   assert.deepEqual(heard, []);
+});
+
+test("an edit waits for the answer that is coming; Escape ends it, or the list of models, and the answer goes on", async () => {
+  const page = await open("");
+  await page.click("#load-demo");
+  await state(page, "ready");
+  await settings(page, { maxTokens: 16 });
+  await ask(page, "What is the capital of France?");
+  await act(page.locator('#messages li[data-role="user"]'), "edit");
+  const box = page.locator(".editor textarea");
+  await box.fill("What is the capital of Italy?");
+  await settings(page, { maxTokens: 600 });
+  await send(page, "Tell me about Paris in a few paragraphs.");
+  await page.waitForFunction(() => document.querySelector('[data-state="streaming"]')?.dataset.tokens > 2);
+  const answering = async () => assert.equal(await page.getAttribute("body", "data-state"), "answering");
+  await page.click(".editor .primary");
+  assert.equal(await box.inputValue(), "What is the capital of Italy?");
+  await box.press("Escape");
+  assert.equal(await page.locator(".editor").count(), 0);
+  await answering();
+  await page.click("#choose");
+  await page.click("#browse");
+  await page.locator("#gallery[open]").waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator("#gallery:not([open])").waitFor({ state: "attached" });
+  await answering();
+  await page.keyboard.press("Escape");
+  await state(page, "ready");
+  assert.match(await page.locator(".afterwards").last().textContent(), /stopped/);
+  await page.close();
+});
+
+test("of an answer that two pages know, the one that came to its end is kept", () => {
+  const begun = { id: "b", parent: "a", role: "assistant", text: "The", state: "failed" };
+  const whole = { ...begun, text: "The end.", state: "done" };
+  const asked = { id: "a", parent: "", role: "user", text: "So?" };
+  const more = { id: "c", parent: "b", role: "user", text: "And?" };
+  const [here, there] = [{ title: "", messages: [asked, begun, more] }, { title: "A", messages: [asked, whole] }];
+  assert.deepEqual(merge(here, there), { title: "A", messages: [asked, whole, more] });
+  assert.deepEqual(merge(there, here), { title: "A", messages: [asked, whole, more] });
 });
