@@ -31,6 +31,7 @@ export class Shelf {
     const store = this.#store("readwrite");
     const merged = merge(record, await settled(store.get(record.id)));
     await settled(store.put(merged));
+    await written(store.transaction);
     this.#others.postMessage("changed");
   }
 
@@ -42,6 +43,14 @@ export class Shelf {
   #store(mode) {
     return this.#database.transaction(STORE, mode).objectStore(STORE);
   }
+}
+
+/** Whether there is room for a change shows only when it is written. */
+function written(transaction) {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = resolve;
+    transaction.onabort = () => reject(transaction.error);
+  });
 }
 
 function settled(request) {
