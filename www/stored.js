@@ -28,18 +28,29 @@ export async function showStored(section, onLoad) {
   }
 }
 
-function row({ key, url, bytes: here, totalBytes, whole }, onLoad, doing) {
-  const name = decodeURIComponent(url.slice(url.lastIndexOf("/") + 1));
+function row({ key, url, exactUrl, bytes: here, totalBytes, whole }, onLoad, doing) {
+  const name = nameOf(url);
   const size = whole ? bytes(here) : `${bytes(here)} of ${totalBytes === null ? "more" : bytes(totalBytes)}`;
   const words = make("div", {}, make("h3", { textContent: name }), make("p", { className: "hint", textContent: size }));
   const drop = make("button", { type: "button", textContent: "Delete", ariaLabel: `Delete ${name}` });
   drop.addEventListener("click", doing(() => storage.delete({ key })));
   const acts = make("div", { className: "gallery-acts" }, drop);
-  if (/\.gguf$/i.test(name)) {
+  // By a part of its address it would be fetched again.
+  if (/\.gguf$/i.test(name) && exactUrl) {
     const ariaLabel = `Load ${name}, stored`;
     const load = make("button", { type: "button", className: "primary", textContent: "Load", ariaLabel });
     load.addEventListener("click", () => onLoad({ source: url, name }));
     acts.append(load);
   }
   return make("li", {}, words, acts);
+}
+
+function nameOf(url) {
+  const name = url.slice(url.lastIndexOf("/") + 1);
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    // A percent sign that escapes nothing stands for itself.
+    return name;
+  }
 }

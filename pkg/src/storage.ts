@@ -1,6 +1,6 @@
 // The models that the browser keeps: what there is, how much room it takes, and away with it. Needs no engine.
 
-import { folder, hold, readRecord, remove } from "./records.js";
+import { folder, hold, keyOf, readRecord, remove } from "./records.js";
 
 /** A stored file of a model. */
 export interface StoredFile {
@@ -8,6 +8,8 @@ export interface StoredFile {
   key: string;
   /** Where it came from, without query and credentials. */
   url: string;
+  /** Whether nothing was left out of `url`: a load of it takes what is here. */
+  exactUrl: boolean;
   /** Bytes that are here. */
   bytes: number;
   /** Bytes in all; null where the server did not say. */
@@ -40,7 +42,8 @@ async function list(): Promise<StoredFile[]> {
     const record = await readRecord(stored, key);
     if (!record || record.answer !== undefined) continue;
     const { url, have, bytes, whole, used } = record;
-    found.push({ key, url, bytes: have, totalBytes: bytes, whole, usedAt: new Date(used) });
+    const exactUrl = (await keyOf(url)) === key;
+    found.push({ key, url, exactUrl, bytes: have, totalBytes: bytes, whole, usedAt: new Date(used) });
   }
   return found.sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
 }

@@ -126,3 +126,12 @@ test("a file that the core refuses ahead of its bytes is let go of: the load end
   }
   assert.deepEqual(await storage.list(), []);
 });
+
+test("what is stored says whether its address is shown whole: one with a query is stored under more", async () => {
+  const address = `${hub.address}/tiny/one/resolve/main/m.gguf`;
+  await read(`${address}?download=true`);
+  assert.deepEqual((await storage.list()).map(({ url, exactUrl }) => [url, exactUrl]), [[address, false]]);
+  await storage.clear();
+  await read(address);
+  assert.deepEqual((await storage.list()).map(({ url, exactUrl }) => [url, exactUrl]), [[address, true]]);
+});
