@@ -11,7 +11,10 @@ export const kept = new Promise((resolve) => {
   if (!("serviceWorker" in navigator)) return resolve("this browser keeps no pages here");
   const begin = async () => {
     try {
-      await navigator.serviceWorker.register("offline.js");
+      const { installing } = await navigator.serviceWorker.register("offline.js");
+      // Without one that is kept already, nothing else tells that this one is given up.
+      const given = () => installing.state === "redundant" && resolve("its files could not all be fetched");
+      installing?.addEventListener("statechange", given);
       await navigator.serviceWorker.ready;
       resolve();
     } catch (error) {

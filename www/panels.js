@@ -16,7 +16,11 @@ function bringLooks() {
   looks ??= new Promise((resolve, reject) => {
     const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "panels.css" });
     link.onload = resolve;
-    link.onerror = () => reject(new Error("panels.css can't be fetched"));
+    link.onerror = () => {
+      looks = undefined;
+      link.remove();
+      reject(new Error("panels.css can't be fetched"));
+    };
     document.head.append(link);
   });
   return looks;
