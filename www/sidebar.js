@@ -88,7 +88,7 @@ export class Sidebar {
     if (record.id === this.#current) open.setAttribute("aria-current", "true");
     open.addEventListener("click", () => this.#acts.onOpen(record));
     const more = iconButton("more", `More about ${titleOf(record)}`, () => this.#openMenu(record, more));
-    more.setAttribute("aria-haspopup", "true");
+    more.setAttribute("aria-haspopup", "dialog");
     const row = make("li", {}, open, more);
     row.dataset.id = record.id;
     return row;

@@ -51,6 +51,5 @@ export function lines(root, { series, format, span, label }) {
       chart.setData([data[0].map((at) => at - now), ...data.slice(1)], false);
       chart.setScale("x", { min: -span, max: 0 });
     },
-    say: (words) => chart.root.setAttribute("aria-label", `${label}: ${words}`),
   };
 }
