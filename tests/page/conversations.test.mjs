@@ -180,7 +180,7 @@ test("axe finds no serious fault in the list, its menu and in editing; pictures 
   assert.deepEqual(heard, []);
 });
 
-test("an edit waits for the answer that is coming; Escape ends it, or the list of models, and the answer goes on", async () => {
+test("an edit waits for an answer that is coming; Escape ends it, or closes a list, and the answer goes on", async () => {
   const page = await open("");
   await page.click("#load-demo");
   await state(page, "ready");
