@@ -109,8 +109,9 @@ impl Loading {
                 let _ = wasm_bindgen_futures::JsFuture::from(js_sys::Promise::resolve(&kept)).await;
             }
         };
-        let model = loading.finish_keeping(&keep).await.map_err(throw)?;
-        Ok(Model { model, generation: None, bench: None })
+        let mut model = loading.finish_keeping(&keep).await.map_err(throw)?;
+        model.keep_caches(KEPT_BYTES);
+        Ok(Model { model, answers: Vec::new(), bench: None })
     }
 
     fn inner(&mut self) -> Answer<&mut session::Loading> {
@@ -122,11 +123,19 @@ fn finished() -> JsValue {
     throw(Error::Option("the loading has finished already".into()))
 }
 
-/// A loaded model, at most one generation, and at most one benchmark. `free` lets go of what it holds on the device.
+/// What of a saved cache is looked at first; it has more.
+const HEAD_BYTES: u32 = 64;
+
+/// What may be kept of the cache for conversations that take turns.
+const KEPT_BYTES: usize = 128 << 20;
+
+/// A loaded model, the answers that take turns on it, and at most one benchmark. `free` lets go of what it holds on the
+/// device.
 #[wasm_bindgen]
 pub struct Model {
     model: session::Model,
-    generation: Option<session::Generation>,
+    /// By the numbers that the worker gave them.
+    answers: Vec<(u32, session::Generation)>,
     bench: Option<Bench>,
 }
 
@@ -169,29 +178,64 @@ impl Model {
     }
 
     /// Begins a generation from a text, from tokens (a `Uint32Array`) or from messages, or takes one up after the tokens
-    /// `resume` of its answer; one that was going on is dropped.
-    pub fn start(&mut self, prompt: &JsValue, options: &JsValue) -> Answer<()> {
-        self.generation = None;
+    /// `resume` of its answer. It goes by `id` until its [`end`](Model::end).
+    pub fn start(&mut self, id: u32, prompt: &JsValue, options: &JsValue) -> Answer<()> {
         let mut options: AskedOfGeneration = read(options).map_err(throw)?;
         let resume = std::mem::take(&mut options.resume);
         let tokens = match (prompt.as_string(), prompt.dyn_ref::<js_sys::Uint32Array>()) {
             (Some(text), _) => self.model.text().prompt(&text),
             (None, Some(tokens)) => Ok(tokens.to_vec()),
-            (None, None) => conversation(prompt).and_then(|messages| self.model.text().chat_prompt(&messages)),
+            (None, None) => self.chat_prompt(prompt),
         };
-        let generation = tokens.and_then(|tokens| self.model.resume(&tokens, options.into(), &resume));
-        self.generation = Some(generation.map_err(throw)?);
+        let answer = tokens.and_then(|tokens| self.model.resume(&tokens, options.into(), &resume));
+        self.answers.push((id, answer.map_err(throw)?));
         Ok(())
     }
 
     /// One step: `{ token, text, logprob?, topLogprobs? }`, or `{}` after a part of a long prompt, or undefined at the end.
-    pub async fn next(&mut self) -> Answer {
-        let Some(generation) = &mut self.generation else { return Ok(JsValue::UNDEFINED) };
-        match self.model.step(generation).await.map_err(throw)? {
+    pub async fn next(&mut self, id: u32) -> Answer {
+        let Some((_, answer)) = self.answers.iter_mut().find(|(other, _)| *other == id) else {
+            return Ok(JsValue::UNDEFINED);
+        };
+        self.model.bring(answer).await.map_err(throw)?;
+        match self.model.step(answer).await.map_err(throw)? {
             Step::Token(chunk) => write(&said(&chunk, self.model.text())),
             Step::Prompt { .. } => write(&json!({})),
             Step::Finished => Ok(JsValue::UNDEFINED),
         }
+    }
+
+    /// Forgets a generation.
+    pub fn end(&mut self, id: u32) {
+        let Some(place) = self.answers.iter().position(|(other, _)| *other == id) else { return };
+        let (_, answer) = self.answers.remove(place);
+        self.model.release(&answer);
+    }
+
+    /// What stands in the cache, or was kept, of a conversation, as bytes.
+    pub async fn save(&mut self, messages: JsValue) -> Answer {
+        let tokens = self.chat_prompt(&messages).map_err(throw)?;
+        let bytes = self.model.save_cache(&tokens).await.map_err(throw)?;
+        Ok(js_sys::Uint8Array::from(&bytes[..]).into())
+    }
+
+    /// Takes such bytes into the cache; how many positions they were.
+    #[wasm_bindgen(js_name = loadCache)]
+    pub async fn load_cache(&mut self, bytes: js_sys::Uint8Array) -> Answer<u32> {
+        let length = bytes.length();
+        // Nothing is taken in that this model has no use for.
+        self.model.check_saved(&bytes.subarray(0, HEAD_BYTES).to_vec(), length.into()).map_err(throw)?;
+        let mut file = Vec::new();
+        if file.try_reserve_exact(length as usize).is_err() {
+            return Err(throw(Error::Memory(format!("no room for a saved cache of {length} bytes"))));
+        }
+        file.resize(length as usize, 0);
+        bytes.copy_to(&mut file);
+        self.model.load_cache(&file).await.map(|positions| positions as u32).map_err(throw)
+    }
+
+    fn chat_prompt(&self, messages: &JsValue) -> Result<Vec<u32>> {
+        conversation(messages).and_then(|messages| self.model.text().chat_prompt(&messages))
     }
 
     /// By which passes the cache came to hold what it holds, as far as that has changed: `[from, pass...]`, a pass being
@@ -217,8 +261,10 @@ impl Model {
     }
 
     /// What the generation has come to so far.
-    pub fn result(&self) -> Answer {
-        let Some(generation) = &self.generation else { return Ok(JsValue::UNDEFINED) };
+    pub fn result(&self, id: u32) -> Answer {
+        let Some((_, generation)) = self.answers.iter().find(|(other, _)| *other == id) else {
+            return Ok(JsValue::UNDEFINED);
+        };
         let timings = generation.timings();
         write(&json!({
             "text": generation.text(),
@@ -241,10 +287,11 @@ impl Model {
 
     /// Begins a benchmark, of `{ prefill, decode, newTokens, runs }`; one that was going on is dropped.
     #[wasm_bindgen(js_name = startBenchmark)]
-    pub fn start_benchmark(&mut self, options: &JsValue) -> Answer<()> {
+    pub async fn start_benchmark(&mut self, options: JsValue) -> Answer<()> {
         self.bench = None;
-        let bench = read(options).and_then(|options| Bench::new(&self.model, options));
-        self.bench = Some(bench.map_err(throw)?);
+        let bench = read(&options).and_then(|options| Bench::new(&self.model, options)).map_err(throw)?;
+        self.model.set_aside().await.map_err(throw)?;
+        self.bench = Some(bench);
         Ok(())
     }
 
@@ -254,7 +301,11 @@ impl Model {
         let Some(bench) = &mut self.bench else { return Ok(JsValue::UNDEFINED) };
         match bench.step(&mut self.model).await.map_err(throw)? {
             Some(progress) => write(&json!(progress)),
-            None => Ok(JsValue::UNDEFINED),
+            None => {
+                // Of no use to anybody, it is not to be kept.
+                self.model.forget();
+                Ok(JsValue::UNDEFINED)
+            }
         }
     }
 

@@ -66,6 +66,32 @@ fn answers_that_take_turns_are_as_if_they_were_alone() {
 }
 
 #[test]
+fn what_is_short_is_kept_for_an_answer_and_no_longer() {
+    let mut model = load(on(Device::Gpu), "llama.gguf");
+    model.keep_caches(ROOM);
+    // Both begin alike, and what each has of its own is short.
+    let prompts = [vec![3, 4, 5, 6, 7], vec![3, 4, 5, 8, 9]];
+    let mut answers: Vec<_> = prompts.iter().map(|prompt| (start(&model, prompt, 24), Vec::new())).collect();
+    for _ in 0..8 {
+        for (answer, chunks) in &mut answers {
+            for _ in 0..3 {
+                block_on(model.bring(answer)).unwrap();
+                chunks.extend(block_on(model.next(answer)).unwrap());
+            }
+        }
+    }
+    for ((answer, chunks), prompt) in answers.iter().zip(&prompts) {
+        assert_eq!(*chunks, alone(on(Device::Gpu), prompt));
+        model.release(answer);
+    }
+    let mut other = start(&model, &[9, 9, 9], 2);
+    rest(&mut model, &mut other);
+    let mut again = start(&model, &prompts[0], 2);
+    rest(&mut model, &mut again);
+    assert_eq!(again.timings().cached_tokens, 0);
+}
+
+#[test]
 fn without_room_turns_are_computed_again() {
     let mut model = load(on(Device::Cpu), "llama.gguf");
     let (first, second): (Vec<u32>, Vec<u32>) = ((3..43).collect(), (4..44).collect());
@@ -115,6 +141,38 @@ fn what_is_not_kept_saves_nothing() {
 }
 
 #[test]
+fn passes_that_could_not_be_run_again_are_refused() {
+    let mut model = load(on(Device::Cpu), "llama.gguf");
+    let mut answer = start(&model, &(3..43).collect::<Vec<u32>>(), 1);
+    rest(&mut model, &mut answer);
+    let departs: Vec<u32> = (3..23).chain(60..70).collect();
+    let saved = block_on(model.save_cache(&departs)).unwrap();
+    assert_eq!(block_on(model.load_cache(&saved)).unwrap(), 20);
+    let mut small = load(LoadOptions { context: Some(30), ..on(Device::Cpu) }, "llama.gguf");
+    let error = block_on(small.load_cache(&saved)).unwrap_err();
+    assert_eq!((error.code(), error.to_string().contains("40 positions")), ("context-full", true));
+}
+
+#[test]
+fn what_is_set_aside_comes_back() {
+    let mut model = load(on(Device::Cpu), "llama.gguf");
+    model.keep_caches(ROOM);
+    let prompt: Vec<u32> = (3..43).collect();
+    let mut first = start(&model, &prompt, 24);
+    block_on(model.bring(&first)).unwrap();
+    let mut chunks = vec![block_on(model.next(&mut first)).unwrap().unwrap()];
+    block_on(model.set_aside()).unwrap();
+    model.forget();
+    let mut other = start(&model, &[9, 8, 7], 2);
+    while block_on(model.next(&mut other)).unwrap().is_some() {}
+    chunks.extend(rest(&mut model, &mut first));
+    assert_eq!(chunks, alone(on(Device::Cpu), &prompt));
+    let mut again = start(&model, &prompt, 1);
+    rest(&mut model, &mut again);
+    assert_eq!(again.timings().cached_tokens, 39);
+}
+
+#[test]
 fn a_saved_cache_of_something_else_is_refused() {
     let mut model = load(on(Device::Cpu), "llama.gguf");
     let prompt: Vec<u32> = (3..43).collect();
@@ -140,6 +198,11 @@ fn a_saved_cache_of_something_else_is_refused() {
     let small = LoadOptions { context: Some(16), ..on(Device::Cpu) };
     let (code, message) = refusal(&mut load(small, "llama.gguf"), &saved);
     assert_eq!((code, message.contains("40 positions, the context 16")), ("context-full", true));
+    // Whoever has the first bytes need not take in the rest.
+    let head = &saved[..64];
+    assert!(model.check_saved(head, saved.len() as u64).is_ok());
+    assert_eq!(model.check_saved(head, 1 << 40).unwrap_err().code(), "file-damaged");
+    assert_eq!(model.check_saved(&head[..40], 40).unwrap_err().code(), "file-damaged");
     // What was there is there still.
     let mut answer = start(&model, &prompt, 3);
     rest(&mut model, &mut answer);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use oriel::sampler;
-use oriel::session::{Chunk, Device, GenerateOptions, LoadOptions, Loading, Model, Pass, Tune};
+use oriel::session::{Chunk, Device, GenerateOptions, Generation, LoadOptions, Loading, Model, Pass, Tune};
 use pollster::block_on;
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ fn load(device: Device, tuning: Option<Value>) -> Model {
 }
 
 /// What a page keeps of a model that may be lost.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Kept(Vec<Pass>);
 
 impl Kept {
@@ -90,6 +90,49 @@ fn an_answer_goes_on_elsewhere_to_the_bit() {
             assert!(whole.iter().all(|chunk| chunk.logprob.is_some()));
             assert_eq!(turns(device, temperature, &[1, 2, 9, 17, 23]), whole, "{device:?} at {temperature}");
         }
+    }
+}
+
+/// Three answers by turns of three tokens, each with what it came to; the model is lost after so many rounds of them.
+fn by_turns(device: Device, losses: &[usize]) -> Vec<Vec<Chunk>> {
+    let prompts: Vec<Vec<u32>> = (0..3).map(|first| (3 + first..43 + first).collect()).collect();
+    let mut model = load(device, None);
+    let tuning = model.tuning();
+    model.keep_caches(64 << 20);
+    let mut said: Vec<Vec<Chunk>> = vec![Vec::new(); 3];
+    // What stands in the cache, and what stood there at the end of each one's turn.
+    let (mut here, mut kept) = (Kept::default(), vec![Kept::default(); 3]);
+    let begin = |model: &Model, said: &[Vec<Chunk>]| -> Vec<Generation> {
+        let tokens = |chunks: &Vec<Chunk>| chunks.iter().map(|chunk| chunk.token).collect::<Vec<u32>>();
+        let both = prompts.iter().zip(said);
+        both.map(|(prompt, said)| model.resume(prompt, options(0.0), &tokens(said)).unwrap()).collect()
+    };
+    let mut answers = begin(&model, &said);
+    for round in 0..8 {
+        if losses.contains(&round) {
+            model = load(device, tuning.clone());
+            model.keep_caches(64 << 20);
+            kept.iter().for_each(|kept| block_on(model.restore(kept.0.clone())).unwrap());
+            answers = begin(&model, &said);
+        }
+        for ((answer, said), kept) in answers.iter_mut().zip(&mut said).zip(&mut kept) {
+            while said.len() < 3 * (round + 1) {
+                block_on(model.bring(answer)).unwrap();
+                said.extend(block_on(model.next(answer)).unwrap());
+                here.hear(&mut model);
+                *kept = here.clone();
+            }
+        }
+    }
+    said
+}
+
+#[test]
+fn answers_that_took_turns_go_on_elsewhere_to_the_bit() {
+    for device in [Device::Gpu, Device::Cpu] {
+        let whole = by_turns(device, &[]);
+        assert!(whole.iter().all(|chunks| chunks.len() == 24));
+        assert_eq!(by_turns(device, &[2, 3, 6]), whole, "{device:?}");
     }
 }
 

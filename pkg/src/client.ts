@@ -60,7 +60,7 @@ export class Client {
   readonly #healing: Healing | undefined;
   readonly #pending = new Map<number, Pending>();
   readonly #losses = new Losses();
-  #ledger = new Ledger();
+  readonly #ledger = new Ledger();
   #nextId = 1;
   /** What brings the model again, once it was loaded. */
   #loaded: Calls["load"]["takes"] | undefined;
@@ -239,7 +239,7 @@ export class Client {
     this.#worker = start();
     this.#attach(this.#worker);
     await this.#ask("load", load, { onProgress: (progress) => onEvent?.({ type: "healing", progress }) });
-    await this.#ask("restore", { passes: [...this.#ledger.passes] });
+    for (const passes of this.#ledger.all) await this.#ask("restore", { passes: [...passes] });
   }
 
   /** A call that belongs to the reviving itself. */

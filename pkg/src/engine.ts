@@ -178,18 +178,24 @@ export interface EngineModel {
   tokenize(text: string): Uint32Array;
   detokenize(tokens: Uint32Array): string;
   applyTemplate(messages: readonly Message[], addGenerationPrompt: boolean): string;
-  /** Begins a generation, or takes one up after the tokens `resume`; one that was going on is dropped. */
-  start(prompt: Prompt, options: EngineSampling & { resume?: number[] }): void;
+  /** Begins a generation, or takes one up after the tokens `resume`. It goes by `id` until its `end`. */
+  start(id: number, prompt: Prompt, options: EngineSampling & { resume?: number[] }): void;
   /** One step; undefined when the generation has ended. A step that yields no token yet has none. */
-  next(): Promise<Partial<Chunk> | undefined>;
+  next(id: number): Promise<Partial<Chunk> | undefined>;
   /** By which passes the cache came to hold what it holds, as far as that has changed since the last call. */
   changed(): CacheChange | undefined;
   /** Takes over what stood in the cache of another engine. */
   restore(passes: Pass[]): Promise<void>;
   /** What the generation has come to so far; without a reason where it has not ended. */
-  result(): Omit<Result, "finishReason"> & { finishReason: Result["finishReason"] | null };
+  result(id: number): Omit<Result, "finishReason"> & { finishReason: Result["finishReason"] | null };
+  /** Forgets a generation. */
+  end(id: number): void;
+  /** What stands in the cache, or was kept, of a conversation. */
+  save(messages: readonly Message[]): Promise<Uint8Array>;
+  /** Takes that into the cache: how many positions it was. */
+  loadCache(bytes: Uint8Array): Promise<number>;
   /** Begins a benchmark; one that was going on is dropped. */
-  startBenchmark(options: BenchmarkSizes): void;
+  startBenchmark(options: BenchmarkSizes): Promise<void>;
   /** One step; undefined when it has ended. */
   stepBenchmark(): Promise<BenchmarkProgress | undefined>;
   benchmarkReport(): BenchmarkReport;

@@ -59,15 +59,29 @@ export class Losses {
   }
 }
 
-/** The passes behind an engine's cache, as it tells of them. */
+/** So many positions that give way, or half of what there was, are another conversation's turn and worth a note. */
+const WORTH = 32;
+/** Other conversations that are noted at most, and their tokens. */
+const MOST_NOTES = 64;
+const MOST_NOTED = 65_536;
+
+/** The passes behind an engine's cache, as it tells of them, and behind what it held of other conversations before. */
 export class Ledger {
   #passes: Pass[] = [];
+  #others: Pass[][] = [];
 
   get passes(): readonly Pass[] {
     return this.#passes;
   }
 
+  /** The passes of every conversation, those that stand in the cache last. */
+  get all(): readonly (readonly Pass[])[] {
+    return [...this.#others, this.#passes];
+  }
+
   change([from, ...passes]: CacheChange): void {
+    const before = endOf(this.#passes.at(-1));
+    if (before > 0 && before - from >= Math.min(WORTH, before / 2)) this.#note(structuredClone(this.#passes));
     this.#passes = this.#passes.filter(([start = 0]) => start < from);
     const last = this.#passes.at(-1);
     if (last?.[1] === 1) last.length = Math.min(last.length, 2 + from - (last[0] ?? 0));
@@ -78,6 +92,27 @@ export class Ledger {
       else this.#passes.push(pass);
     }
   }
+
+  /** Keeps passes that are about to give way, the latest last; what these go on from needs no note any more. */
+  #note(passes: Pass[]): void {
+    const tokens = tokensOf(passes);
+    const beginsIt = (other: number[]) => other.every((token, place) => token === tokens[place]);
+    this.#others = [...this.#others.filter((other) => !beginsIt(tokensOf(other))), passes];
+    const noted = () => this.#others.reduce((sum, other) => sum + endOf(other.at(-1)), 0);
+    while (this.#others.length > MOST_NOTES || noted() > MOST_NOTED) this.#others.shift();
+  }
+}
+
+/** Behind the last position of a pass. */
+const endOf = (pass: Pass | undefined): number => (pass ? (pass[0] ?? 0) + pass.length - 2 : 0);
+
+function tokensOf(passes: readonly Pass[]): number[] {
+  const all: number[] = [];
+  for (const [start, _, ...tokens] of passes) {
+    all.length = start ?? 0;
+    for (const token of tokens) all.push(token);
+  }
+  return all;
 }
 
 /** The options by which a load comes to the same kernels on the same device as the one before it. */

@@ -6,6 +6,7 @@ import type { Adapter, Engine, EngineModel, StartEngine } from "./engine.js";
 import { OrielError, aborted, toWire } from "./errors.js";
 import { loadModel } from "./loading.js";
 import type { Calls, Memory, Reply, Request } from "./protocol.js";
+import { Rounds } from "./rounds.js";
 
 type Call = Extract<Request, { kind: "call" }>;
 type Gives = Calls[keyof Calls]["gives"];
@@ -13,19 +14,21 @@ type Gives = Calls[keyof Calls]["gives"];
 /** How a call in progress is ended from outside. */
 interface Ending {
   abort: AbortController;
-  stopped: boolean;
+  /** With what there is; aborted as well where it is. */
+  stop: AbortController;
 }
 
 /**
- * Owns one engine and at most one model. Generations take turns in the order in which they came; short calls come in
- * between two tokens. The engine is never entered twice.
+ * Owns one engine and at most one model. Generations take turns (`rounds.ts`), in the order in which they came; the engine
+ * keeps what stands in the cache of the others meanwhile. Short calls come in between two tokens. The engine is never
+ * entered twice.
  */
 export class Host {
   readonly #post: (reply: Reply) => void;
   readonly #startEngine: StartEngine;
   readonly #endings = new Map<number, Ending>();
   readonly #engineTurns = new Turns();
-  readonly #generationTurns = new Turns();
+  readonly #rounds = new Rounds();
   #engine: Engine | undefined;
   #model: EngineModel | undefined;
 
@@ -41,13 +44,13 @@ export class Host {
       return;
     }
     const ending = this.#endings.get(request.id);
-    if (request.kind === "stop" && ending) ending.stopped = true;
-    else ending?.abort.abort();
+    if (request.kind === "abort") ending?.abort.abort();
+    ending?.stop.abort();
   }
 
   async #answer(call: Call): Promise<void> {
     const { id } = call;
-    const ending: Ending = { abort: new AbortController(), stopped: false };
+    const ending: Ending = { abort: new AbortController(), stop: new AbortController() };
     this.#endings.set(id, ending);
     try {
       this.#post({ kind: "done", id, gives: await this.#call(call, ending) });
@@ -66,11 +69,15 @@ export class Host {
       case "check":
         return this.#engineTurns.take(() => this.#check(call.takes, signal));
       case "generate":
-        return this.#generationTurns.take(() => this.#generate(call.id, call.takes, ending));
+        return this.#generate(call.id, call.takes, ending);
       case "restore":
         return this.#engineTurns.take(async () => (await this.#loaded().restore(call.takes.passes), null));
       case "memory":
         return this.#step(signal, (model) => this.#memory(model));
+      case "save":
+        return this.#step(signal, (model) => model.save(call.takes.messages));
+      case "loadCache":
+        return this.#loadCache(call.id, call.takes.bytes, signal);
       case "tokenize":
         return this.#step(signal, (model) => Array.from(model.tokenize(call.takes.text)));
       case "detokenize":
@@ -80,7 +87,7 @@ export class Host {
         return this.#step(signal, (model) => model.applyTemplate(messages, addGenerationPrompt));
       }
       case "benchmark":
-        return this.#generationTurns.take(() => this.#benchmark(call.id, call.takes.sizes, signal));
+        return this.#benchmark(call.id, call.takes.sizes, signal);
       case "dispose":
         return this.#dispose();
     }
@@ -107,38 +114,70 @@ export class Host {
 
   async #generate(id: number, { prompt, options, resume }: Calls["generate"]["takes"], ending: Ending): Promise<Gives> {
     const { signal } = ending.abort;
-    await this.#step(signal, (model) => model.start(prompt, { ...options, ...(resume ? { resume } : {}) }));
-    while (!ending.stopped) {
-      const step = await this.#step(signal, async (model) => {
-        const next = await model.next();
-        return { next, change: model.changed() };
-      });
-      if (!step.next) break;
-      const { token, text = "", ...more } = step.next;
-      const change = step.change && { change: step.change };
-      // In one message: whoever takes the answer up elsewhere needs both of a step, or neither.
-      if (token !== undefined) this.#post({ kind: "chunk", id, chunk: { token, text, ...more }, ...change });
-      else if (change) this.#post({ kind: "chunk", id, ...change });
-      // Lets messages in: an engine that never leaves the processor would not notice that it is to stop.
-      await nextTask();
+    const leave = ending.stop.signal;
+    await this.#step(signal, (model) => model.start(id, prompt, { ...options, ...(resume ? { resume } : {}) }));
+    try {
+      let mine = await this.#rounds.take(leave);
+      try {
+        while (mine && !leave.aborted && (await this.#next(id, signal))) {
+          // Lets messages in: an engine that never leaves the processor would not notice that it is to stop.
+          await nextTask();
+          if (!this.#rounds.isOver()) continue;
+          this.#rounds.give();
+          mine = await this.#rounds.take(leave);
+        }
+      } finally {
+        if (mine) this.#rounds.give();
+      }
+      const result = await this.#step(signal, (model) => model.result(id));
+      // A stop that comes after the last token changes nothing.
+      return { ...result, finishReason: result.finishReason ?? "abort" };
+    } finally {
+      await this.#engineTurns.take(() => this.#model?.end(id));
     }
-    const result = await this.#step(signal, (model) => model.result());
-    // A stop that comes after the last token changes nothing.
-    return { ...result, finishReason: result.finishReason ?? "abort" };
   }
 
-  /** Steps as a generation does, so that it measures what a generation gets. */
+  async #loadCache(id: number, bytes: Uint8Array, signal: AbortSignal): Promise<Gives> {
+    const { positions, change } = await this.#step(signal, async (model) => ({
+      positions: await model.loadCache(bytes),
+      change: model.changed(),
+    }));
+    if (change) this.#post({ kind: "chunk", id, change });
+    return positions;
+  }
+
+  /** A step of a generation; whether there may be another. */
+  async #next(id: number, signal: AbortSignal): Promise<boolean> {
+    const step = await this.#step(signal, async (model) => {
+      const next = await model.next(id);
+      return { next, change: model.changed() };
+    });
+    if (!step.next) return false;
+    const { token, text = "", ...more } = step.next;
+    const change = step.change && { change: step.change };
+    // In one message: whoever takes the answer up elsewhere needs both of a step, or neither.
+    if (token !== undefined) this.#post({ kind: "chunk", id, chunk: { token, text, ...more }, ...change });
+    else if (change) this.#post({ kind: "chunk", id, ...change });
+    return true;
+  }
+
+  /** Steps as a generation does, so that it measures what a generation gets; its turn lasts to its end. */
   async #benchmark(id: number, sizes: BenchmarkSizes, signal: AbortSignal): Promise<Gives> {
-    await this.#step(signal, (model) => model.startBenchmark(sizes));
-    for (;;) {
-      const progress = await this.#step(signal, (model) => model.stepBenchmark());
-      if (!progress) break;
-      this.#post({ kind: "benchmark", id, progress });
-      await nextTask();
+    if (!(await this.#rounds.take(signal))) throw aborted(signal);
+    try {
+      await this.#step(signal, (model) => model.startBenchmark(sizes));
+      for (;;) {
+        const progress = await this.#step(signal, (model) => model.stepBenchmark());
+        if (!progress) break;
+        this.#post({ kind: "benchmark", id, progress });
+        await nextTask();
+      }
+      const report = await this.#step(signal, (model) => model.benchmarkReport());
+      const wasm_bytes = (this.#engine?.memoryBytes() ?? 0) + (this.#engine?.processorBytes() ?? 0);
+      return { ...report, adapter: this.#named(report.adapter), wasm_bytes };
+    } finally {
+      this.#rounds.give();
     }
-    const report = await this.#step(signal, (model) => model.benchmarkReport());
-    const wasm_bytes = (this.#engine?.memoryBytes() ?? 0) + (this.#engine?.processorBytes() ?? 0);
-    return { ...report, adapter: this.#named(report.adapter), wasm_bytes };
   }
 
   #memory(model: EngineModel): Memory {
@@ -161,7 +200,10 @@ export class Host {
   }
 
   async #dispose(): Promise<null> {
-    for (const { abort } of this.#endings.values()) abort.abort();
+    for (const { abort, stop } of this.#endings.values()) {
+      abort.abort();
+      stop.abort();
+    }
     await this.#engineTurns.take(() => {
       this.#model?.free();
       this.#model = undefined;

@@ -4,6 +4,7 @@ export { load } from "./load.js";
 export { check } from "./check.js";
 export type { Fit } from "./checking.js";
 export { storage } from "./storage.js";
+export type { StoredSession, StoredSessions } from "./kept.js";
 export type { StorageUsage, StoredFile } from "./storage.js";
 export { OrielError } from "./errors.js";
 export type { OrielErrorCode } from "./errors.js";
@@ -34,6 +35,7 @@ export type {
   LoadOptions,
   Message,
   Progress,
+  RestoreOptions,
   SamplingOptions,
   ShortOptions,
   TemplateOptions,

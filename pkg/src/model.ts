@@ -3,18 +3,21 @@
 
 import { benchmarkOptions, type BenchmarkOptions, type BenchmarkReport } from "./benchmark.js";
 import type { Client } from "./client.js";
-import { OrielError } from "./errors.js";
+import { OrielError, unlessAborted } from "./errors.js";
+import { fromBytes, kept } from "./kept.js";
 import { chatOf, completionsOf } from "./openai/faces.js";
 import type { Chat, Completions } from "./openai/types.js";
 import {
   generateOptions,
   messages as checkedMessages,
   prompt as checkedPrompt,
+  restoreOptions,
   shortOptions,
   templateOptions,
   tokens as checkedTokens,
   type GenerateOptions,
   type Message,
+  type RestoreOptions,
   type ShortOptions,
   type TemplateOptions,
 } from "./options.js";
@@ -22,6 +25,9 @@ import type { LoadedInfo, Memory } from "./protocol.js";
 import { Run } from "./run.js";
 import { Session, type SessionOptions } from "./session.js";
 import type { Tuning } from "./tunings.js";
+
+/** What a saved cache may be refused for. */
+const REFUSALS: readonly string[] = ["model-mismatch", "context-full"];
 
 /** A model in its worker. Calls may overlap: they take turns. */
 export class Model implements AsyncDisposable {
@@ -55,6 +61,28 @@ export class Model implements AsyncDisposable {
   /** Begins a conversation. */
   session(options?: SessionOptions): Session {
     return new Session(this.#client, this.info.context, options);
+  }
+
+  /**
+   * A conversation that was saved, as bytes or under a name, goes on: what stood of it in the cache does again, so that its
+   * next turn computes only what is new.
+   * @throws OrielError `not-found` for a name that nothing was saved under, `file-damaged`, `unsupported` for what another
+   * version of Oriel saved; `model-mismatch` where it was saved with another model, kind of device or format of the cache,
+   * and `context-full` where it has more positions than there are. With `recompute` these two take the messages alone.
+   */
+  async restore(saved: string | Uint8Array, options?: RestoreOptions): Promise<Session> {
+    const { signal, recompute = false } = restoreOptions(options);
+    if ((typeof saved !== "string" || saved === "") && !(saved instanceof Uint8Array)) {
+      throw new OrielError("option", "restore: expected a name or the bytes that save gave");
+    }
+    const found = typeof saved === "string" ? kept(saved) : Promise.resolve(saved);
+    const { messages, tokens, cache } = fromBytes(await unlessAborted(found, signal));
+    if (cache.length > 0) {
+      await this.#client.call("loadCache", { bytes: cache }, { signal }).done.catch((error: OrielError) => {
+        if (!recompute || !REFUSALS.includes(error.code)) throw error;
+      });
+    }
+    return new Session(this.#client, this.info.context, { messages }, tokens);
   }
 
   /**

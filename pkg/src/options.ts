@@ -123,6 +123,12 @@ export interface ShortOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What `restore` takes. */
+export interface RestoreOptions extends ShortOptions {
+  /** Where what was saved of the cache can't be used here, go on all the same: the next turn computes all of it. */
+  recompute?: boolean | undefined;
+}
+
 /** What `applyTemplate` takes besides the conversation. */
 export interface TemplateOptions extends ShortOptions {
   /** Goes on to where the assistant's next answer begins; default true. */
@@ -267,6 +273,11 @@ export function tokens(call: string, given: unknown): Uint32Array {
 /** The options of `tokenize` and `detokenize`, checked. */
 export function shortOptions(call: string, given: ShortOptions | undefined): ShortOptions {
   return checked(call, given, { signal });
+}
+
+/** The options of `restore`, checked. */
+export function restoreOptions(given: RestoreOptions | undefined): RestoreOptions {
+  return checked("restore", given, { signal, recompute: flag });
 }
 
 /** The options of `applyTemplate`, checked. */

@@ -21,6 +21,9 @@ export interface Calls {
   restore: { takes: { passes: Pass[] }; gives: null };
   /** What the engine holds now. */
   memory: { takes: object; gives: Memory };
+  /** What stands in the cache of a conversation, as bytes; and the other way round: how many positions. */
+  save: { takes: { messages: Message[] }; gives: Uint8Array };
+  loadCache: { takes: { bytes: Uint8Array }; gives: number };
   tokenize: { takes: { text: string }; gives: number[] };
   detokenize: { takes: { tokens: Uint32Array }; gives: string };
   applyTemplate: { takes: { messages: Message[]; addGenerationPrompt: boolean }; gives: string };

@@ -2,8 +2,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Client } from "./client.js";
-import { OrielError } from "./errors.js";
-import { generateOptions, messages, type GenerateOptions, type Message } from "./options.js";
+import { OrielError, throwIfAborted, unlessAborted } from "./errors.js";
+import { keep, toBytes } from "./kept.js";
+import { generateOptions, messages, shortOptions } from "./options.js";
+import type { GenerateOptions, Message, ShortOptions } from "./options.js";
 import { Run } from "./run.js";
 
 /** How a conversation begins. */
@@ -37,7 +39,7 @@ export class Session implements AsyncDisposable {
   #lastTurn: Promise<unknown> = Promise.resolve();
 
   /** @internal */
-  constructor(client: Client, context: number, options: SessionOptions = {}) {
+  constructor(client: Client, context: number, options: SessionOptions = {}, tokens = 0) {
     const { system, messages: before = [], ...rest } = options;
     const [unknown] = Object.keys(rest);
     if (unknown !== undefined) {
@@ -48,6 +50,7 @@ export class Session implements AsyncDisposable {
     }
     this.#client = client;
     this.#context = context;
+    this.#tokens = tokens;
     this.#messages = [...(system ? [{ role: "system", content: system }] : []), ...messages(before)];
   }
 
@@ -68,7 +71,7 @@ export class Session implements AsyncDisposable {
   send(text: string, options?: GenerateOptions): Run {
     if (typeof text !== "string") throw new OrielError("option", "send: expected a text");
     const { signal, ...checked } = generateOptions(options);
-    const ends = signal ? AbortSignal.any([signal, this.#end.signal]) : this.#end.signal;
+    const ends = this.#orEnd(signal);
     const said: Message = { role: "user", content: text };
     const before = this.#lastTurn;
     const prompt = before.then(() => [...this.#messages, said]);
@@ -84,12 +87,34 @@ export class Session implements AsyncDisposable {
 
   /** Another conversation that goes on from the turns so far; the two know nothing of each other. */
   clone(): Session {
-    const clone = new Session(this.#client, this.#context, { messages: this.#messages });
-    clone.#tokens = this.#tokens;
-    return clone;
+    return new Session(this.#client, this.#context, { messages: this.#messages }, this.#tokens);
   }
 
-  /** Ends the conversation: turns that go on or wait, and later ones, reject with `disposed`. The model stays. */
+  /**
+   * The conversation as bytes, with what stands of it in the engine's cache, for `model.restore`; under a name, the browser
+   * keeps them for this origin as well, and what was there under that name before stays unless all of it is written.
+   * Waits for turns that go on. `storage.sessions` lists and deletes what was kept.
+   * @throws OrielError `disposed`; `out-of-memory`; `quota` where the browser has no room; `engine` where it keeps nothing
+   */
+  async save(name?: string, options?: ShortOptions): Promise<Uint8Array<ArrayBuffer>> {
+    if (name !== undefined && (typeof name !== "string" || name === "")) {
+      throw new OrielError("option", "save: expected a name, a text that is not empty");
+    }
+    const signal = this.#orEnd(shortOptions("save", options).signal);
+    await unlessAborted(this.#lastTurn, signal);
+    throwIfAborted(signal);
+    const [messages, tokens] = [structuredClone(this.#messages), this.#tokens];
+    // Before the first turn nothing is in the cache.
+    const cache = tokens > 0 ? await this.#client.call("save", { messages }, { signal }).done : new Uint8Array();
+    const bytes = toBytes({ messages, tokens, cache });
+    if (name !== undefined) await keep(name, bytes);
+    return bytes;
+  }
+
+  /**
+   * Ends the conversation: turns that go on or wait, and later ones, reject with `disposed`. The model stays, and what it
+   * has in memory of this conversation's cache until others need the room.
+   */
   async dispose(): Promise<void> {
     this.#end.abort(new OrielError("disposed", "the session was disposed of"));
     await this.#lastTurn;
@@ -97,5 +122,9 @@ export class Session implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  #orEnd(signal: AbortSignal | undefined): AbortSignal {
+    return signal ? AbortSignal.any([signal, this.#end.signal]) : this.#end.signal;
   }
 }

@@ -1,5 +1,6 @@
 // The models that the browser keeps: what there is, how much room it takes, and away with it. Needs no engine.
 
+import { storedSessions, type StoredSessions } from "./kept.js";
 import { folder, hold, keyOf, readRecord, remove } from "./records.js";
 
 /** A stored file of a model. */
@@ -80,5 +81,5 @@ async function persist(): Promise<boolean> {
   return (await navigator.storage?.persist?.()) ?? false;
 }
 
-/** The models that this origin has stored. */
-export const storage = { list, usage, delete: drop, clear, persist };
+/** The models that this origin has stored; and, as `sessions`, the conversations that `session.save(name)` did. */
+export const storage = { list, usage, delete: drop, clear, persist, sessions: storedSessions as StoredSessions };

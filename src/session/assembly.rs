@@ -1,6 +1,7 @@
 //! A manifest -> the model family, and every weight's place on the device; then weights through to there.
 
 use super::chunks::LEAST_ROWS;
+use super::kept::hash_of;
 use super::{CachePrecision, LoadOptions};
 use crate::executor::Executor;
 use crate::format::Format;
@@ -41,6 +42,8 @@ pub(super) struct Assembly {
     pub(super) options: LoadOptions,
     /// The values of those weights that the family computes its constants from.
     kept: HashMap<WeightId, Vec<u8>>,
+    /// A hash of the constants.
+    pub(super) aside: u64,
 }
 
 impl Assembly {
@@ -56,6 +59,7 @@ impl Assembly {
             formats: Vec::new(),
             options,
             kept: HashMap::new(),
+            aside: 0,
             family,
         };
         assembly.cache_format().check(assembly.cache())?;
@@ -100,6 +104,7 @@ impl Assembly {
             let layout = Layout::new(Format::F32, shape, binding_limit).map_err(|error| error.at(&constant.name))?;
             let id = device.allocate(&constant.name, &layout).map_err(|error| error.at(&constant.name))?;
             self.catalogue.add(&constant.name, layout);
+            self.aside ^= hash_of(&constant.data, self.context);
             device.write(id, 0, 0, bytemuck::cast_slice(&constant.data))?;
         }
         Ok(())
@@ -108,8 +113,10 @@ impl Assembly {
     /// Writes those constants again that are computed from weights, once these are whole.
     pub(super) fn fill_constants(&mut self, device: &mut dyn Sink) -> Result<()> {
         if !self.kept.is_empty() {
+            self.aside = 0;
             for constant in self.constants()? {
                 let id = self.catalogue.get(&constant.name)?;
+                self.aside ^= hash_of(&constant.data, self.context);
                 device.write(id, 0, 0, bytemuck::cast_slice(&constant.data))?;
             }
             self.kept.clear();

@@ -225,10 +225,11 @@ impl Model {
             }
         };
         let chosen = chosen?;
-        self.turn = Some(generation.number);
         generation.spend(start);
         let ends = !generation.ignore_eos && self.text().tokenizer().end_tokens().contains(&chosen.token);
-        Ok(Step::Token(generation.take(chosen, ends)))
+        let chunk = generation.take(chosen, ends);
+        self.turn = generation.finish.is_none().then_some(generation.number);
+        Ok(Step::Token(chunk))
     }
 
     /// Keeps the device busy with the tokens that follow, and takes the oldest that is on its way. What follows an end that

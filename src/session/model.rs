@@ -208,13 +208,13 @@ impl Model {
     }
 
     /// Takes over what stood in the cache of the same model with the same tuning. The passes are made again, by the same
-    /// kernels and so to the bit, as far as the next answer has a use for them.
+    /// kernels and so to the bit, as far as the next answer has a use for them. Of several caches that took turns, the one
+    /// that stood there last comes last.
     ///
     /// # Errors
     /// [`Error::Option`] where the passes do not follow one another, or do not fit this model.
     pub async fn restore(&mut self, passes: Vec<Pass>) -> Result<()> {
-        if let Some(pass) = passes.iter().find(|pass| !pass.alone && pass.tokens.len() > self.passes.most_rows as usize)
-        {
+        if let Some(pass) = passes.iter().find(|pass| !pass.alone && pass.tokens.len() > self.most_rows() as usize) {
             return Err(Error::Option(format!("a pass has {} rows, more than here", pass.tokens.len())));
         }
         let vocab = self.shape().vocab;
@@ -226,8 +226,8 @@ impl Model {
         if cached.len() > self.context() as usize {
             return Err(Error::Context(format!("{} positions are more than the context has", cached.len())));
         }
-        self.land().await?;
-        (self.cached, self.ledger, self.turn) = (cached, ledger, None);
+        self.set_aside().await?;
+        (self.cached, self.ledger) = (cached, ledger);
         Ok(())
     }
 
@@ -295,6 +295,16 @@ impl Model {
             self.flights.push_back(0);
         }
         Ok(left - rows)
+    }
+
+    /// The most rows of a pass.
+    pub(super) fn most_rows(&self) -> u32 {
+        self.passes.most_rows
+    }
+
+    /// A hash of what was computed aside of the weights.
+    pub(super) fn aside(&self) -> u64 {
+        self.assembly.aside
     }
 
     /// How keys and values stand on the device.

@@ -84,6 +84,17 @@ test("an answer goes on in another worker: the same load, the cache's passes, th
   assert.deepEqual([await run.done, await short.done, tokens], ["R", [1], [4, 5, 6]]);
 });
 
+test("conversations that took turns have their passes made again, the last one's last", async () => {
+  const { client, workers, healed } = await loaded();
+  const run = client.call("generate", { prompt: "P", options: {} });
+  const passes = [1, 2].map((first) => [0, 0, ...Array.from({ length: 33 }, (_, place) => 100 * first + place)]);
+  for (const pass of passes) workers[0].say({ kind: "chunk", id: run.id, change: [0, pass] });
+  workers[0].say(lost(run.id));
+  await healed();
+  const restored = workers[1].heard.filter(({ name }) => name === "restore").map(({ takes }) => takes.passes);
+  assert.deepEqual(restored, passes.map((pass) => [pass]));
+});
+
 test("what is asked while it heals waits, and what is aborted meanwhile is not asked again", async () => {
   const { client, workers, healed } = await loaded();
   const controller = new AbortController();
@@ -167,4 +178,27 @@ test("a ledger follows what it is told", () => {
   assert.deepEqual(ledger.passes, [[0, 0, 1, 2, 3], [2, 1, 9]]);
   ledger.change([0]);
   assert.deepEqual(ledger.passes, []);
+  const whole = [[0, 0, 1, 2, 3], [3, 1, 4, 5], [5, 0, 7, 8]];
+  assert.deepEqual(ledger.all, [whole, [[0, 0, 1, 2, 3], [2, 1, 9]], []], "half and more is worth a note");
+});
+
+test("a ledger notes what other conversations had, each once, and forgets the oldest where it is much", () => {
+  const ledger = new Ledger();
+  const said = (first, count) => Array.from({ length: count }, (_, place) => first + place);
+  ledger.change([0, [0, 0, ...said(100, 40)]]);
+  ledger.change([40, [40, 1, 7]]);
+  ledger.change([0, [0, 0, ...said(300, 50)]]);
+  const one = [[0, 0, ...said(100, 40)], [40, 1, 7]];
+  assert.deepEqual(ledger.all, [one, [[0, 0, ...said(300, 50)]]]);
+  ledger.change([0, ...structuredClone(one)]);
+  ledger.change([41, [41, 1, 8]]);
+  ledger.change([2, [2, 0, ...said(500, 40)]]);
+  assert.deepEqual(ledger.all, [
+    [[0, 0, ...said(300, 50)]],
+    [[0, 0, ...said(100, 40)], [40, 1, 7, 8]],
+    [[0, 0, ...said(100, 40)], [2, 0, ...said(500, 40)]],
+  ]);
+  for (let round = 1; round < 40; round += 1) ledger.change([0, [0, 0, ...said(1000 * round, 4000)]]);
+  const tokens = ledger.all.slice(0, -1).reduce((sum, [[, , ...tokens]]) => sum + tokens.length, 0);
+  assert.ok(tokens > 50_000 && tokens < 66_000, `${tokens} tokens`);
 });

@@ -2,148 +2,8 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { sources, thrown } from "./sources.mjs";
-
-const { Client, Host, Model, OrielError } = await sources(["client", "host", "model", "errors"]);
-
-const MIB = 2 ** 20;
-
-/** An engine whose model says one letter a step; `log` has what was done to it, and it can be told to fail. */
-class Counting {
-  log = [];
-  alive = 0;
-  busy = false;
-  pushed = 0;
-  unsettled = 0;
-  failAt = {};
-  changes = [];
-  restored = [];
-
-  #enter(what) {
-    assert.ok(!this.busy, `${what} while the engine is busy`);
-    this.log.push(what);
-    const error = this.failAt[what];
-    if (error) throw error;
-  }
-
-  async #while(action) {
-    this.busy = true;
-    await new Promise((done) => setTimeout(done, 1));
-    this.busy = false;
-    return action?.();
-  }
-
-  memoryBytes = () => 7;
-  choice = () => ({ device: "webgpu", reason: "there is one", adapterName: "card" });
-  processorBytes = () => 0;
-  mostProcessorBytes = () => 0;
-
-  async open(options) {
-    this.#enter("open");
-    this.options = options;
-    this.alive += 1;
-    const free = () => {
-      this.#enter("free");
-      this.alive -= 1;
-    };
-    return {
-      free,
-      wanted: () => [],
-      sideFile: () => this.#enter("sideFile"),
-      begin: (name, length) => this.#enter(`begin ${name} ${length}`),
-      push: (bytes) => {
-        assert.ok(bytes.byteLength <= MIB, "a piece is too large");
-        this.pushed += bytes.byteLength;
-        this.unsettled += bytes.byteLength;
-        assert.ok(this.unsettled <= 34 * MIB, "too much waits to be settled");
-      },
-      settle: () => {
-        this.#enter("settle");
-        return this.#while(() => (this.unsettled = 0));
-      },
-      end: () => this.#enter("end"),
-      heldBytes: () => this.pushed,
-      finish: () => {
-        this.#enter("finish");
-        return this.#while(() => this.#model(free));
-      },
-    };
-  }
-
-  #model(free) {
-    let said;
-    const result = () => ({
-      text: said.map(({ text }) => text).join(""),
-      tokens: said.map(({ token }) => token),
-      finishReason: said.ended ?? null,
-      usage: { promptTokens: 5, cachedTokens: 0, completionTokens: said.length },
-    });
-    return {
-      free,
-      result,
-      changed: () => this.changes.shift(),
-      restore: async (passes) => void this.restored.push(passes),
-      info: () => ({ adapter: { name: "unnamed", kind: "other" }, ...this.info }),
-      tokenize: (text) => (this.#enter("tokenize"), Uint32Array.from(text, (letter) => letter.charCodeAt(0))),
-      detokenize: (tokens) => String.fromCharCode(...tokens),
-      applyTemplate: (messages, more) => JSON.stringify(messages) + more,
-      start: (prompt, { maxTokens = 1e9, resume = [], seed: _, ...asked }) => {
-        this.asked = asked;
-        const words = Array.isArray(prompt) ? prompt.map(({ content }) => content).join("|") : String(prompt);
-        this.#enter(`start ${words}`);
-        said = resume.map((token) => ({ token, text: "abcdefghij"[token % 10] }));
-        said.left = maxTokens - resume.length;
-      },
-      next: () => {
-        this.#enter("next");
-        return this.#while(() => {
-          if (said.left === 0) {
-            said.ended = "length";
-            return undefined;
-          }
-          said.push({ token: said.length, text: "abcdefghij"[said.length % 10], ...this.told });
-          if (--said.left === 0) said.ended = "length";
-          return said.at(-1);
-        });
-      },
-      startBenchmark: ({ runs = 3 }) => {
-        this.#enter("startBenchmark");
-        said = [];
-        said.left = runs;
-      },
-      stepBenchmark: () => {
-        this.#enter("stepBenchmark");
-        return this.#while(() => (said.left-- === 0 ? undefined : { phase: "decode", done: said.push(1) }));
-      },
-      benchmarkReport: () => ({ adapter: { name: "unnamed", kind: "other" }, runs: said.length }),
-    };
-  }
-}
-
-/** The two ends of a worker that is none, and how to load a model through it. */
-function join(engine = new Counting()) {
-  const { port1, port2 } = new MessageChannel();
-  const host = new Host(
-    async () => engine,
-    (reply) => port2.postMessage(reply),
-  );
-  port2.on("message", (request) => host.receive(request));
-  const worker = {
-    terminated: false,
-    postMessage: (message) => port1.postMessage(message),
-    terminate() {
-      this.terminated = true;
-      port1.close();
-    },
-  };
-  port1.on("message", (data) => worker.onmessage({ data }));
-  const client = new Client(worker);
-  const load = (listener, blob = new Blob(["GGUF"])) => {
-    const wanted = { kind: "files", side: [], weights: [{ name: "m.gguf", place: { blob }, size: blob.size }] };
-    return client.call("load", { wanted, options: { device: "auto", precision: "auto", cache: "auto" } }, listener).done;
-  };
-  return { engine, client, worker, load, model: async () => new Model(client, await load()) };
-}
+import { MIB, OrielError, join } from "./counting.mjs";
+import { thrown } from "./sources.mjs";
 
 test("a file goes in small pieces, settled now and then, with progress in order", async () => {
   const { engine, client, load } = join();
@@ -235,6 +95,7 @@ test("what a model holds is told between two tokens", async () => {
 test("generations take turns; a short call comes in between two tokens", async () => {
   const { engine, model: start } = join();
   const model = await start();
+  engine.steps = [];
   const first = model.generate("1", { maxTokens: 5 });
   const second = model.generate("2", { maxTokens: 1 });
   for await (const _ of first) break; // the first token is out: now something short
@@ -244,8 +105,8 @@ test("generations take turns; a short call comes in between two tokens", async (
     results.map(({ tokens }) => tokens.length > 0),
     [true, true],
   );
-  const order = engine.log.filter((what) => /^(start|tokenize)/.test(what));
-  assert.deepEqual(order, ["start 1", "tokenize", "start 2"]);
+  assert.deepEqual(engine.steps, engine.steps.toSorted(), "one after the other");
+  assert.ok(engine.log.lastIndexOf("next") > engine.log.indexOf("tokenize"));
   await model.dispose();
 });
 
@@ -368,6 +229,81 @@ test("a chat tells what it takes of the context, branches, and ends without the 
   assert.equal((await branch.send("6", { maxTokens: 1 }).result).text, "a");
   await branch[Symbol.asyncDispose]();
   assert.equal((await thrown(branch.send("7").result)).code, "disposed");
+  await model.dispose();
+});
+
+test("generations that go on for long take turns, each the same time; a short one need not wait for them", async () => {
+  const { engine, model: start } = join();
+  const model = await start();
+  engine.steps = [];
+  const long = ["1", "2"].map((prompt) => model.generate(prompt));
+  await new Promise((done) => setTimeout(done, 100));
+  const short = await model.generate("3", { maxTokens: 2 }).result;
+  assert.equal(short.text, "ab");
+  // One that waits can be ended at once.
+  const begun = performance.now();
+  const abort = new AbortController();
+  const options = { signal: abort.signal };
+  const [stopped, aborted] = [model.generate("4"), model.session().send("5", options)];
+  await model.tokenize("all are in the queue by now");
+  stopped.stop();
+  assert.equal((await stopped.result).finishReason, "abort");
+  abort.abort();
+  assert.equal((await thrown(aborted.result)).code, "aborted");
+  assert.ok(performance.now() - begun < 200, "they waited for their turn");
+  await new Promise((done) => setTimeout(done, 1600));
+  for (const run of long) run.stop();
+  const [one, two] = (await Promise.all(long.map(({ result }) => result))).map(({ tokens }) => tokens.length);
+  assert.ok(Math.max(one, two) < 2 * Math.min(one, two), `${one} and ${two} tokens`);
+  const changes = engine.steps.filter((id, place) => id !== engine.steps[place - 1]).length;
+  assert.ok(changes >= 4 && changes <= 14, `${changes} turns of ${engine.steps.length} steps`);
+  await model.dispose();
+});
+
+test("a session is saved and restored with its cache, or without where that is of something else", async () => {
+  const { engine, model: start } = join();
+  engine.info = { context: 100 };
+  const model = await start();
+  const chat = model.session({ system: "S" });
+  assert.deepEqual((await model.restore(await chat.save())).messages, chat.messages);
+  assert.equal(engine.loaded, undefined, "nothing was in the cache");
+  const turn = chat.send("1", { maxTokens: 3 });
+  const saved = await chat.save();
+  await turn.result;
+  assert.ok(saved instanceof Uint8Array);
+  const again = await model.restore(saved);
+  assert.deepEqual([again.messages, again.usage], [chat.messages, chat.usage]);
+  assert.equal(chat.messages.length, 3);
+  assert.equal(engine.loaded, JSON.stringify(chat.messages));
+  await again.send("2", { maxTokens: 1 }).result;
+  assert.equal(chat.messages.length, 3);
+
+  for (const length of [0, 10, 17, 21, 40, saved.length - 1]) {
+    assert.equal((await thrown(model.restore(saved.subarray(0, length)))).code, "file-damaged", `${length} bytes`);
+  }
+  for (const [place, code] of [[3, "file-damaged"], [14, "unsupported"], [16, "file-damaged"], [40, "file-damaged"]]) {
+    const other = saved.slice();
+    other[place] ^= 1;
+    assert.equal((await thrown(model.restore(other))).code, code, `byte ${place}`);
+  }
+  const long = chat.send("3");
+  const abort = new AbortController();
+  const saving = chat.save("a", { signal: abort.signal });
+  abort.abort();
+  assert.equal((await thrown(saving)).code, "aborted");
+  long.stop();
+  await long.result;
+  engine.refusal = { code: "model-mismatch", message: "the saved cache is of another model" };
+  assert.equal((await thrown(model.restore(saved))).code, "model-mismatch");
+  assert.deepEqual((await model.restore(saved, { recompute: true })).messages, again.messages.slice(0, 3));
+  engine.refusal = { code: "file-damaged", message: "a saved cache is damaged" };
+  assert.equal((await thrown(model.restore(saved, { recompute: true }))).code, "file-damaged");
+  const wrong = [() => model.restore(5), () => model.restore(""), () => model.restore(saved, { fast: 1 })];
+  for (const call of [...wrong, () => chat.save(""), () => chat.save("a", { fast: 1 })]) {
+    assert.equal((await thrown(call)).code, "option");
+  }
+  await chat.dispose();
+  assert.equal((await thrown(chat.save())).code, "disposed");
   await model.dispose();
 });
 

@@ -42,11 +42,11 @@ function engineOf(state) {
 }
 
 function modelOf({ asked, faults, says, stepMs, context }) {
-  let going;
+  const answers = new Map();
   const told = ({ said }) => said.map(({ text }) => text).join("");
-  const result = () => {
-    const { said, finishReason, prompt } = going;
-    const usage = { promptTokens: prompt.length, cachedTokens: asked.length - 1, completionTokens: said.length };
+  const result = (id, going = answers.get(id)) => {
+    const { said, finishReason, prompt, cachedTokens } = going;
+    const usage = { promptTokens: prompt.length, cachedTokens, completionTokens: said.length };
     const text = going.stopped ? told(going).slice(0, going.stopped.index) : told(going);
     return { text, tokens: said.map(({ token }) => token), finishReason, usage, timings: { prefillMs: 1 } };
   };
@@ -58,16 +58,17 @@ function modelOf({ asked, faults, says, stepMs, context }) {
     tokenize: (text) => Uint32Array.from(text, (letter) => letter.codePointAt(0)),
     detokenize: (tokens) => String.fromCodePoint(...tokens),
     applyTemplate: (messages) => JSON.stringify(messages),
-    start(prompt, options) {
+    end: (id) => answers.delete(id),
+    start(id, prompt, options) {
       if (faults.start) throw faults.start;
       asked.push({ prompt, options });
-      const shown = typeof prompt === "string" ? prompt : prompt.map(({ content }) => content).join("|");
-      going = { prompt: shown, options, said: [], finishReason: null };
+      const shown = Array.isArray(prompt) ? prompt.map(({ content }) => content).join("|") : String(prompt);
+      answers.set(id, { prompt: shown, options, said: [], finishReason: null, cachedTokens: asked.length - 1 });
     },
-    async next() {
+    async next(id) {
       await new Promise((done) => setTimeout(done, stepMs));
       if (faults.next) throw faults.next;
-      return step(going, says);
+      return step(answers.get(id), says);
     },
   };
 }

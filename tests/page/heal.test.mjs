@@ -59,6 +59,20 @@ test("a chat's second turn after losses is what it would have been, its beginnin
   }
 });
 
+test("conversations that take turns all go on after losses, word for word", async () => {
+  for (const [device, how] of [["webgpu", "lose"], ["cpu", "end"]]) {
+    const alone = await page.evaluate((options) => together(options), OPTIONS[device]);
+    const disturbed = await page.evaluate(([options, how]) => together(options, how), [OPTIONS[device], how]);
+    assert.deepEqual(disturbed.said, alone.said, `${device}, ${how}`);
+    assert.ok(alone.cached > 32, `${alone.cached} positions`);
+    assert.equal(disturbed.cached, alone.cached);
+    // The processor may have said all before it hears of the second loss.
+    const events = heard(disturbed.events);
+    assert.ok(events.length >= 2, `${device}, ${how}`);
+    assert.deepEqual(events, healings(events.length / 2), `${device}, ${how}`);
+  }
+});
+
 test("a GPU that goes away each time before anything is achieved is an error with advice", async () => {
   const { message, ...error } = await page.evaluate(() => hopeless());
   assert.deepEqual(error, { code: "device-lost", recoverable: true, later: "device-lost" });

@@ -115,6 +115,29 @@ export async function preparePage() {
     return { said, cached: second.usage.cachedTokens, events };
   };
 
+  /** A chat that rests between its turns while two answers take theirs, with a loss at these tokens of the first. */
+  globalThis.together = async (options, how) => {
+    const events = [];
+    const model = await load(source, { ...options, onEvent: ({ type }) => events.push(type) });
+    const session = model.session({ system: "be" });
+    const turn = (text) => session.send(text, { ...ways.sampled, maxTokens: 8 }).result;
+    // More than is too little to be kept.
+    const first = await turn(`${prompt} `.repeat(2));
+    const runs = ["one ", "two "].map((start, place) =>
+      model.generate(`${start}${prompt}`, { ...ways[place ? "greedy" : "sampled"], maxTokens: 48 }),
+    );
+    let count = 0;
+    for await (const { token } of runs[0]) {
+      if (token !== undefined && how && [9, 30].includes(++count)) await order({ how, at: [], now: true });
+    }
+    const answers = await Promise.all(runs.map(({ result }) => result));
+    const second = await turn("and then");
+    await order({ at: [] });
+    await model.dispose();
+    const said = [first, ...answers, second].map(({ text, tokens }) => ({ text, tokens }));
+    return { said, cached: second.usage.cachedTokens, events };
+  };
+
   globalThis.hopeless = async () => {
     const model = await load(source, { device: "webgpu", tuning: "start" });
     await order({ how: "lose", at: [0], stubborn: true });
