@@ -1,8 +1,8 @@
 //! Rows of a tensor on the device -> words on the host, through a buffer made once.
 
 use super::device::{Buffer, Device, Tally, lost};
+use crate::Result;
 use crate::executor::nothing_was_run;
-use crate::{Error, Result};
 use std::ops::Range;
 
 /// A buffer that the host can map, for rows of `width` words that stand `stride` words apart on the device.
