@@ -26,7 +26,10 @@ const notice = new Notice("#prompt");
 const figures = new Figures();
 const settings = new Settings({ onChange: () => talk.record.messages.length > 0 && keep(talk) });
 const progress = new ProgressView("#prompt");
-const chooser = new Chooser({ onChoose: (choice) => void bring(choice ?? DEMO) });
+const chooser = new Chooser({
+  onChoose: (choice) => void bring(choice ?? DEMO),
+  onFault: (error) => notice.show(error),
+});
 const composer = new Composer({ onSend: (text) => void say(text), onStop: () => run?.stop() });
 const conversation = new Conversation(announcer, {
   onAgain: (message) => idle() && void answer(talk.parent(message)),
@@ -237,7 +240,11 @@ const sidebar = import("./sidebar.js").then(({ Sidebar }) =>
     },
     onFault: (error) => notice.show({ code: "kept", message: error.message }),
   }),
-);
+).catch((error) => {
+  // The page is of use without it.
+  document.querySelector("#kept-status").textContent = `Conversations end with this page: ${error.message}.`;
+  return { keep: () => undefined, find: () => undefined };
+});
 
 /** Keeps a conversation in the browser, with the settings that it has. */
 function keep(own) {
@@ -265,8 +272,12 @@ for (const button of document.querySelectorAll("#new-chat, #new-chat-top")) {
 }
 
 document.querySelector("#browse").addEventListener("click", async () => {
-  const { openGallery } = await import("./gallery.js");
-  openGallery((choice) => void bring(choice));
+  try {
+    const { openGallery } = await import("./gallery.js");
+    openGallery((choice) => void bring(choice));
+  } catch (error) {
+    notice.show(error);
+  }
 });
 
 const panel = drawer("#panel", "#panel-toggle", "#panel-close");

@@ -11,10 +11,12 @@ export class Chooser {
   #name = document.querySelector("#model-name");
   #facts = document.querySelector("#model-facts");
   #onChoose;
+  #onFault;
 
-  /** `onChoose` is given `{ source, name }`, or nothing for the demo model. */
-  constructor({ onChoose }) {
+  /** `onChoose` is given `{ source, name }`, or nothing for the demo model; `onFault` why a folder can't be read. */
+  constructor({ onChoose, onFault }) {
     this.#onChoose = onChoose;
+    this.#onFault = onFault;
     this.open = true;
     this.#toggle.addEventListener("click", () => {
       this.open = !this.open;
@@ -88,8 +90,9 @@ export class Chooser {
       const [item] = event.dataTransfer.items;
       // A folder comes as one entry, which has to be opened.
       const entry = files.length === 1 ? item.webkitGetAsEntry() : null;
-      if (entry?.isDirectory) this.#onChoose({ source: await filesIn(entry), name: entry.name });
-      else this.#files(files);
+      if (!entry?.isDirectory) return this.#files(files);
+      const within = await filesIn(entry).catch(this.#onFault);
+      if (within) this.#onChoose({ source: within, name: entry.name });
     });
   }
 

@@ -107,7 +107,7 @@ export class Sidebar {
       this.#menu.hidePopover();
       if (act === "rename") this.#rename(this.#subject);
       else if (act === "delete") void this.#delete(this.#subject);
-      else void this.#export(this.#subject, act);
+      else this.#export(this.#subject, act).catch((error) => this.#say(`It could not be exported: ${error.message}.`));
     });
     // Escape closes the menu and nothing else.
     this.#menu.addEventListener("keydown", (event) => event.key === "Escape" && event.stopPropagation());

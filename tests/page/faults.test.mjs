@@ -5,7 +5,7 @@ import test, { after } from "node:test";
 import { ask, loadModel, settings, start } from "./browser.mjs";
 import { modelFile } from "./server.mjs";
 
-const { server, open } = await start(after);
+const { server, browser, open } = await start(after);
 const page = await open();
 const at = (fault) => `${server.address}fault/${fault}/model.gguf`;
 
@@ -102,4 +102,20 @@ test("a page that is told to use WebGPU where there is none says what can be don
     /WebGPU is missing[\s\S]*Or use a current Chrome, Edge, Firefox or Safari/,
   );
   await bare.close();
+});
+
+test("a part of the page that can't be fetched is told, and the rest is of use", async () => {
+  const page = await (await browser.newContext()).newPage();
+  const thrown = [];
+  page.on("pageerror", (error) => thrown.push(String(error)));
+  await page.route(/\/(sidebar|gallery)\.js$/, (route) => route.abort());
+  await page.goto(`${server.address}?device=cpu`);
+  await page.locator("#kept-status", { hasText: "Conversations end with this page" }).waitFor();
+  await page.click("#browse");
+  await page.locator("#notice:not([hidden])", { hasText: "gallery.js" }).waitFor();
+  await page.click("#load-demo");
+  await settings(page, { maxTokens: 8 });
+  assert.match(await ask(page, "What is the capital of France?"), /Paris/);
+  assert.deepEqual(thrown, []);
+  await page.close();
 });
