@@ -385,10 +385,14 @@ fn throw(error: Error) -> JsValue {
     write(&json!({ "code": error.code(), "message": message })).unwrap_or_else(|fault| fault)
 }
 
-/// What is said of an option begins with its name, which JavaScript writes otherwise: `top_p` is `topP` there.
+/// What is said of an option begins with its name, which JavaScript writes otherwise: `top_p` is `topP` there. The name of
+/// a file, which may lead as well, stays as it is.
 fn in_camel_case(message: &str) -> String {
     let end = message.find(' ').unwrap_or(message.len());
     let (name, rest) = message.split_at(end);
+    if !name.chars().all(|letter| letter == '_' || letter.is_ascii_lowercase()) {
+        return message.into();
+    }
     let mut words = name.split('_');
     let mut written = words.next().unwrap_or_default().to_string();
     for word in words {

@@ -39,6 +39,15 @@ impl CacheLayout {
         self.head_bytes(positions) as u64 * 2 * u64::from(self.kv_heads) * u64::from(self.layers)
     }
 
+    /// Fails where there is no room for so many positions: what would be read or written is not the cache's.
+    fn check(&self, positions: u32) -> Result<()> {
+        if positions > self.capacity {
+            let capacity = self.capacity;
+            return Err(Error::Context(format!("{positions} positions of a cache that has room for {capacity}")));
+        }
+        Ok(())
+    }
+
     /// Every head's layer, its side (0 keys, 1 values), and its first byte there, in order.
     pub fn heads(&self) -> impl Iterator<Item = (usize, usize, usize)> + use<> {
         let (heads, head_bytes) = (self.kv_heads as usize, self.head_bytes(self.capacity));
@@ -81,9 +90,10 @@ impl Executor {
     /// The keys and values of the first positions, head by head, as they stand on the device; zeros behind them.
     ///
     /// # Errors
-    /// `Memory` where there is none for them; where the device is lost.
+    /// `Memory` where there is none for them; `Context` where the cache has no room for so many; where the device is lost.
     pub async fn read_cache(&mut self, positions: u32) -> Result<Vec<u8>> {
         let Some(layout) = self.cache_layout().filter(|_| positions > 0) else { return Ok(Vec::new()) };
+        layout.check(positions)?;
         let (head_bytes, length) = (layout.head_bytes(positions), layout.bytes(positions));
         let mut bytes = Vec::new();
         let reserved = usize::try_from(length).is_ok_and(|length| bytes.try_reserve_exact(length).is_ok());
@@ -107,10 +117,13 @@ impl Executor {
     /// its capacity.
     ///
     /// # Errors
-    /// Where it is not what so many positions take.
+    /// `Context` where the cache has no room for so many positions; where it is not what so many take.
     pub fn write_cache(&mut self, positions: u32, bytes: &[u8]) -> Result<()> {
-        let layout = self.cache_layout().filter(|layout| layout.bytes(positions) == bytes.len() as u64);
-        let layout = layout.ok_or_else(|| Error::Device("keys and values of another size".into()))?;
+        let layout = self.cache_layout().ok_or_else(|| Error::Device("there is no cache".into()))?;
+        layout.check(positions)?;
+        if layout.bytes(positions) != bytes.len() as u64 {
+            return Err(Error::Device("keys and values of another size".into()));
+        }
         if positions == 0 {
             return Ok(());
         }
@@ -130,6 +143,27 @@ impl Executor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::CacheFormat;
+    use crate::plan::CacheShape;
+    use pollster::block_on;
+
+    #[test]
+    fn nothing_behind_the_cache_is_read_or_written() {
+        let native = crate::cpu::Native::new(Some(1), None).unwrap();
+        let processor = Executor::cpu(Box::new(native), crate::cpu::Activations::Auto);
+        for mut executor in [processor, Executor::reference()] {
+            assert_eq!(executor.write_cache(1, &[]).unwrap_err().code(), "device", "there is none yet");
+            let shape = CacheShape { layers: 1, kv_heads: 2, head_width: 32, context: 8 };
+            executor.allocate_cache(shape, CacheFormat::F32).unwrap();
+            let all = block_on(executor.read_cache(8)).unwrap();
+            assert!(executor.write_cache(8, &all).is_ok());
+            assert_eq!(executor.write_cache(7, &all[1..]).unwrap_err().code(), "device");
+            for positions in [9, 16, u32::MAX] {
+                assert_eq!(block_on(executor.read_cache(positions)).unwrap_err().code(), "context-full");
+                assert_eq!(executor.write_cache(positions, &all.repeat(2)).unwrap_err().code(), "context-full");
+            }
+        }
+    }
 
     #[test]
     fn what_is_behind_the_positions_is_blanked_and_nothing_else() {

@@ -9,12 +9,12 @@ use super::Gpu;
 use super::device::Buffer;
 use super::prepared::{Lowered, Ready};
 use super::probe::Prober;
-use crate::Result;
 use crate::cpu::Activations;
 use crate::kernels::Tuning;
 use crate::kernels::tuning::{self, FAR, Fault, Kind, Measured, Race, Subject, Way};
 use crate::plan::{Live, Plan};
 use crate::weights::Catalogue;
+use crate::{Error, Result};
 use serde_json::Value;
 use web_time::Instant;
 
@@ -241,9 +241,11 @@ impl Gpu {
             keep(self.tuning.if_ended(kind, name)?.to_json(&self.id())).await;
             let trial = self.enter(lowered, catalogue, contest, name)?;
             let tried = self.try_out((lowered, live), trial, (race.best(), &mut units), empty_s).await;
-            if tried.is_err() {
-                // The device is lost, and there is no doubt by what.
-                self.tuning.leave_out(kind, name, Fault::Lost)?;
+            if let Err(error) = &tried {
+                // The device is lost, and there is no doubt by what; one without room for more says nothing of the way.
+                if !matches!(error, Error::Memory(_)) {
+                    self.tuning.leave_out(kind, name, Fault::Lost)?;
+                }
                 keep(self.tuning()).await;
             }
             let entrant = match tried? {

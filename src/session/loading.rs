@@ -324,14 +324,18 @@ async fn open(options: &LoadOptions, known: &dyn Fn(&AdapterInfo) -> Option<Spee
         #[cfg(not(target_arch = "wasm32"))]
         Device::Reference => Ok(Executor::reference().into()),
         #[cfg(not(target_arch = "wasm32"))]
-        Device::Auto => match gpu(options).await {
-            Ok(executor) if executor.adapter().kind != "software" => Ok(executor.into()),
-            Ok(executor) => faster(options, executor, known).await,
-            Err(error) => {
+        Device::Auto => {
+            let opened = match gpu(options).await {
+                Ok(executor) if executor.adapter().kind != "software" => Ok(executor.into()),
+                // A rasteriser that fails while it is measured is as good as none.
+                Ok(executor) => faster(options, executor, known).await,
+                Err(error) => Err(error),
+            };
+            opened.or_else(|error| {
                 let notice = Some(format!("runs on the processor: {error}"));
                 Ok(Opened { executor: processor(options)?, notice, speeds: None })
-            }
-        },
+            })
+        }
         #[cfg(target_arch = "wasm32")]
         _ => Err(Error::Option("the page chooses the device, and brings the machine for the processor".into())),
     }
@@ -359,7 +363,7 @@ async fn faster(
                     break;
                 }
                 // What was measured with stays on the device: a model gets one of its own.
-                rasteriser = gpu(&LoadOptions { threads: None, ..options }).await?;
+                rasteriser = gpu(&options).await?;
             }
             speeds
         }

@@ -175,7 +175,7 @@ mod tests {
             // A token is short, and whatever was chosen comes every 100 ms.
             let (seen, tokens) = simulate_within(budget, 1_000, 0, 100_000, 1);
             assert!(seen > 300 && tokens > 8, "{seen} tokens, {tokens} a submit");
-            let (seen, _) = simulate_within(33, 5_000, 0, 0, 100_000);
+            let (seen, _) = simulate_within(budget, 5_000, 0, 0, 100_000);
             assert!(seen > 150, "{seen} tokens");
         }
     }
