@@ -79,8 +79,9 @@ impl AskedOfCheck {
         if heads.wanted().is_empty() {
             heads.into_text()?;
         }
-        Ok(
-            json!({ "context": survey.context, "maxContext": most, "gpuBytes": survey.gpu_bytes, "tokenBytes": survey.token_bytes }),
-        )
+        Ok(json!({
+            "context": survey.context, "maxContext": most,
+            "gpuBytes": survey.gpu_bytes, "tokenBytes": survey.token_bytes,
+        }))
     }
 }

@@ -163,3 +163,12 @@ test("what can't run is unavailable, for a reason; what can't be read throws", a
   const codes = ["not-found", "not-a-model", "network", "option", "option"].map((code) => `OrielError ${code}`);
   assert.deepEqual(thrown, [...codes, "AbortError aborted"]);
 });
+
+test("what does not suit a file is said with the name that it has", async () => {
+  const message = await page.evaluate(async () => {
+    const blob = await (await fetch("/models/demo.gguf")).blob();
+    const asked = check(new File([blob], "my_own_q4_1.gguf"), { device: "cpu", context: 1e6 });
+    return asked.then(JSON.stringify, (error) => error.message);
+  });
+  assert.match(message, /^my_own_q4_1\.gguf: context is 1000000; /);
+});
