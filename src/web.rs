@@ -346,7 +346,10 @@ pub fn shaders() -> Answer {
 fn said(chunk: &Chunk, text: &Text) -> Value {
     let mut said = json!({ "token": chunk.token, "text": chunk.text });
     if let Some(logprob) = chunk.logprob {
-        let likely = |(token, logprob): &(u32, f32)| json!({ "token": token, "text": text.tokenizer().piece(*token), "logprob": logprob });
+        let likely = |(token, logprob): &(u32, f32)| {
+            let text = text.tokenizer().piece(*token);
+            json!({ "token": token, "text": text, "logprob": logprob })
+        };
         said["logprob"] = logprob.into();
         said["topLogprobs"] = chunk.top.iter().map(likely).collect();
     }
