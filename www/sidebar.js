@@ -96,10 +96,10 @@ export class Sidebar {
 
   #listen() {
     this.#search.addEventListener("input", () => this.#draw());
-    this.#undo.addEventListener("click", () => {
-      void this.keep(this.#deleted);
+    this.#undo.addEventListener("click", async () => {
+      await this.keep(this.#deleted);
       this.#undo.hidden = true;
-      this.#search.focus();
+      this.#list.querySelector(`[data-id="${this.#deleted.id}"] .open`)?.focus();
     });
     this.#menu.addEventListener("click", ({ target }) => {
       const { act } = target.dataset;

@@ -9,7 +9,16 @@ export async function showStored(section, onLoad) {
   const line = section.querySelector("p");
   // What a browser refuses is said where it was asked for.
   const refused = (error) => (line.textContent = error.message);
-  const doing = (act) => () => act().then(() => showStored(section, onLoad), refused);
+  const doing = (act) => async () => {
+    try {
+      await act();
+      await showStored(section, onLoad);
+      // The button is gone: the keyboard goes on at the next file, or at the list's own.
+      (section.querySelector("li button") ?? section.closest("dialog").querySelector("button")).focus();
+    } catch (error) {
+      refused(error);
+    }
+  };
   try {
     const [files, room] = await Promise.all([storage.list(), storage.usage()]);
     section.hidden = files.length === 0;

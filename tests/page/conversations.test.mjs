@@ -143,7 +143,7 @@ test("one that is deleted is gone, and comes back if that is undone", async () =
   await page.locator("#undo:not([hidden])").waitFor();
   assert.deepEqual(await titles(), ["What is the capital of France?"]);
   await page.click("#undo");
-  await page.locator("#kept li", { hasText: "Jokes" }).waitFor();
+  await page.locator("#kept .open:focus", { hasText: "Jokes" }).waitFor();
   await menu("Jokes", "delete");
   await page.locator("#undo:not([hidden])").waitFor();
   await page.reload();

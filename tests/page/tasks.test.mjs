@@ -93,6 +93,7 @@ test("what was fetched is on this machine, loads without another download, and c
   await page.click("#browse");
   await stored.getByRole("button", { name: /^Delete/ }).click();
   await page.locator("#stored").waitFor({ state: "hidden" });
+  await page.locator("#gallery button:focus", { hasText: "Close" }).waitFor();
   await page.click("#gallery .gallery-head button");
 });
 
