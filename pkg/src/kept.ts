@@ -103,16 +103,16 @@ export async function keep(name: string, bytes: Uint8Array<ArrayBuffer>): Promis
   }
 }
 
-/** What was kept under a name. @throws OrielError `not-found` */
+/** What was kept under a name. @throws OrielError `not-found`; `engine` where the browser keeps nothing */
 export async function kept(name: string): Promise<Uint8Array> {
-  const found = await within("readonly", (store) => store(BYTES).get(name));
+  const found = await ask("readonly", (store) => store(BYTES).get(name));
   if (found instanceof Uint8Array) return found;
   throw new OrielError("not-found", `restore: no session was saved as ${name} by this origin`);
 }
 
 async function list(): Promise<StoredSession[]> {
   const names: IDBValidKey[] = [];
-  const notes = await within("readonly", (store) => {
+  const notes = await ask("readonly", (store) => {
     const asked = store(NOTES).getAllKeys();
     asked.onsuccess = () => names.push(...asked.result);
     return store(NOTES).getAll();
@@ -122,14 +122,14 @@ async function list(): Promise<StoredSession[]> {
 }
 
 async function drop({ name }: Pick<StoredSession, "name">): Promise<void> {
-  await within("readwrite", (store) => {
+  await ask("readwrite", (store) => {
     store(NOTES).delete(name);
     return store(BYTES).delete(name);
   });
 }
 
 async function clear(): Promise<void> {
-  await within("readwrite", (store) => {
+  await ask("readwrite", (store) => {
     store(NOTES).clear();
     return store(BYTES).clear();
   });
@@ -137,11 +137,19 @@ async function clear(): Promise<void> {
 
 export const storedSessions: StoredSessions = { list, delete: drop, clear };
 
-/** Asks the database, all or nothing, and gives what the last question gave. */
-function within<T>(
-  mode: IDBTransactionMode,
-  ask: (store: (name: string) => IDBObjectStore) => IDBRequest<T>,
-): Promise<T> {
+/** Questions to the stores of the database, by their names; what the last one gives. */
+type Questions<T> = (store: (name: string) => IDBObjectStore) => IDBRequest<T>;
+
+/** As `within`. @throws OrielError `engine` where the browser has no database for this page, as in some private windows */
+function ask<T>(mode: IDBTransactionMode, questions: Questions<T>): Promise<T> {
+  return within(mode, questions).catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new OrielError("engine", `the browser's database of saved sessions can't be used: ${why}`, { cause });
+  });
+}
+
+/** Asks the database, all or nothing. */
+function within<T>(mode: IDBTransactionMode, questions: Questions<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const opening = indexedDB.open(DATABASE, 1);
     opening.onupgradeneeded = () => [BYTES, NOTES].forEach((name) => opening.result.createObjectStore(name));
@@ -150,7 +158,7 @@ function within<T>(
       const database = opening.result;
       const transaction = database.transaction([BYTES, NOTES], mode);
       transaction.onabort = () => (database.close(), reject(transaction.error));
-      const asked = ask((name) => transaction.objectStore(name));
+      const asked = questions((name) => transaction.objectStore(name));
       transaction.oncomplete = () => (database.close(), resolve(asked.result));
     };
   });

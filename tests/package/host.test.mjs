@@ -298,6 +298,8 @@ test("a session is saved and restored with its cache, or without where that is o
   assert.deepEqual((await model.restore(saved, { recompute: true })).messages, again.messages.slice(0, 3));
   engine.refusal = { code: "file-damaged", message: "a saved cache is damaged" };
   assert.equal((await thrown(model.restore(saved, { recompute: true }))).code, "file-damaged");
+  const nowhere = await thrown(model.restore("a name"));
+  assert.deepEqual([nowhere instanceof OrielError, nowhere.code], [true, "engine"], "there is no database here");
   const wrong = [() => model.restore(5), () => model.restore(""), () => model.restore(saved, { fast: 1 })];
   for (const call of [...wrong, () => chat.save(""), () => chat.save("a", { fast: 1 })]) {
     assert.equal((await thrown(call)).code, "option");
