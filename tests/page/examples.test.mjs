@@ -109,6 +109,9 @@ test("vite-react by Vite's development server", async () => {
   const developing = await createServer({ root: app("vite-react"), logLevel: "error", server });
   await developing.listen();
   try {
+    // What it prepares it finds as it reads the app; without `hmr` the page isn't told to begin anew for what comes late.
+    await developing.warmupRequest("/src/main.jsx");
+    await developing.waitForRequestsIdle();
     await answers(`http://127.0.0.1:${developing.httpServer.address().port}/`);
   } finally {
     await developing.close();

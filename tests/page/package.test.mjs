@@ -133,7 +133,9 @@ test("log-probabilities, biases and refusals of options are the same on both dev
       texts,
     );
     const [, second] = told[0].topLogprobs;
-    assert.deepEqual([biased[0].token, biased[0].logprob, biased[0].topLogprobs], [second.token, second.logprob, []]);
+    assert.deepEqual([biased[0].token, biased[0].topLogprobs], [second.token, []]);
+    // Told of two passes, whose sums may be added up in another order.
+    assert.ok(Math.abs(biased[0].logprob - second.logprob) < 1e-5);
     assert.deepEqual(
       refused.map(([code]) => code),
       Array(5).fill("option"),
