@@ -41,7 +41,8 @@ const FOLDER = "oriel-models";
 /** The folder of the stored models; undefined where the browser offers none (some don't in private windows). */
 export async function folder(): Promise<FileSystemDirectoryHandle | undefined> {
   try {
-    return await (await navigator.storage.getDirectory()).getDirectoryHandle(FOLDER, { create: true });
+    const root = await navigator.storage.getDirectory();
+    return await held(root, () => root.getDirectoryHandle(FOLDER, { create: true }));
   } catch {
     return undefined;
   }
@@ -60,7 +61,7 @@ const READS = 3;
 export async function readRecord(folder: FileSystemDirectoryHandle, key: string): Promise<StoredRecord | undefined> {
   for (let read = 0; read < READS; read++) {
     try {
-      const file = await (await folder.getFileHandle(`${key}.json`)).getFile();
+      const file = await contents(folder, `${key}.json`);
       // What stands behind the first line is left of a longer record before it.
       const [line = ""] = (await file.text()).split("\n", 1);
       return JSON.parse(line) as StoredRecord;
@@ -85,13 +86,34 @@ export async function writeRecord(folder: FileSystemDirectoryHandle, key: string
 
 /** Opens a file for reading and writing, in a worker. */
 export async function openFile(folder: FileSystemDirectoryHandle, name: string): Promise<SyncHandle> {
-  const handle = await folder.getFileHandle(name, { create: true });
-  return (handle as unknown as { createSyncAccessHandle(): Promise<SyncHandle> }).createSyncAccessHandle();
+  const handle = (await folder.getFileHandle(name, { create: true })) as unknown as Opener;
+  return held(handle, () => handle.createSyncAccessHandle());
+}
+
+interface Opener {
+  createSyncAccessHandle(): Promise<SyncHandle>;
+}
+
+const asked = new Set<object>();
+
+/** What a handle is asked for. Chromium never answers one that is collected as garbage meanwhile: it is held here until then. */
+async function held<T>(handle: object, ask: () => Promise<T>): Promise<T> {
+  asked.add(handle);
+  try {
+    return await ask();
+  } finally {
+    asked.delete(handle);
+  }
 }
 
 /** The bytes that are there of a file. */
-export async function storedFile(folder: FileSystemDirectoryHandle, key: string): Promise<Blob> {
-  return (await folder.getFileHandle(`${key}.bin`)).getFile();
+export function storedFile(folder: FileSystemDirectoryHandle, key: string): Promise<Blob> {
+  return contents(folder, `${key}.bin`);
+}
+
+async function contents(folder: FileSystemDirectoryHandle, name: string): Promise<File> {
+  const handle = await folder.getFileHandle(name);
+  return held(handle, () => handle.getFile());
 }
 
 export async function remove(folder: FileSystemDirectoryHandle, key: string): Promise<void> {
@@ -106,8 +128,8 @@ export async function remove(folder: FileSystemDirectoryHandle, key: string): Pr
 /** Waits until no other tab loads or deletes the file; whoever holds it calls what this gives. */
 export function hold(key: string, signal?: AbortSignal): Promise<() => void> {
   return new Promise((resolve, reject) => {
-    const held = () => new Promise<void>((release) => resolve(release));
-    navigator.locks.request(`oriel ${key}`, signal ? { signal } : {}, held).catch((cause: unknown) => {
+    const taken = () => new Promise<void>((release) => resolve(release));
+    navigator.locks.request(`oriel ${key}`, signal ? { signal } : {}, taken).catch((cause: unknown) => {
       reject(signal?.aborted ? aborted(signal) : new OrielError("engine", "the browser's locks failed", { cause }));
     });
   });
