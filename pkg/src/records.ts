@@ -96,7 +96,7 @@ interface Opener {
 
 const asked = new Set<object>();
 
-/** What a handle is asked for. Chromium never answers one that is collected as garbage meanwhile: it is held here until then. */
+/** What a handle is asked for; it is held meanwhile, as Chromium never answers one that is collected as garbage before. */
 async function held<T>(handle: object, ask: () => Promise<T>): Promise<T> {
   asked.add(handle);
   try {
