@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import { clients } from "./clients.mjs";
-import { WEBGPU, launchFirefox } from "./firefox.mjs";
+import { WEBGPU, launchFirefox, run } from "./firefox.mjs";
 import * as losses from "./losses.mjs";
 import { serve } from "./server.mjs";
 import * as unsteady from "./unsteady.mjs";
@@ -18,11 +18,11 @@ after(async () => {
 });
 
 /** A page of the server's, in which this has run. */
-async function open(path, prepare = () => undefined) {
+async function open(path, prepare = async () => undefined) {
   const page = await firefox.newPage();
   page.setDefaultTimeout(120_000);
   await page.goto(server.address + path);
-  await page.evaluate(prepare);
+  await run(page, prepare);
   return page;
 }
 
@@ -53,7 +53,7 @@ test("the page loads a model on the GPU, chats, stops in mid-answer and goes on"
 test("generate says the same on the GPU and on the processor, sampled too", async () => {
   const page = await open("blank.html", losses.preparePage);
   for (const way of ["greedy", "sampled"]) {
-    const [gpu, cpu] = await page.evaluate(async (way) => {
+    const [gpu, cpu] = await run(page, async (way) => {
       const both = [];
       for (const device of ["webgpu", "cpu"]) both.push(await answer({ device, precision: "f32", activations: "f32" }, way));
       return both;
@@ -68,10 +68,10 @@ test("generate says the same on the GPU and on the processor, sampled too", asyn
 test("a lost GPU and a worker that ends heal in mid-answer", async () => {
   const page = await open("blank.html", losses.preparePage);
   for (const [device, how] of [["webgpu", "lose"], ["webgpu", "end"], ["cpu", "end"]]) {
-    const [alone, disturbed] = await page.evaluate(async ([device, faults]) => {
+    const [alone, disturbed] = await run(page, async (device, faults) => {
       const alone = await answer({ device, tuning: "start" }, "sampled");
       return [alone, await answer({ device, tuning: "start" }, "sampled", faults)];
-    }, [device, { how, at: [1, 30] }]);
+    }, device, { how, at: [1, 30] });
     assert.deepEqual(disturbed.said, alone.said, `${device}, ${how}`);
     assert.equal(disturbed.events.filter((type) => type === "healed").length, 2, `${device}, ${how}`);
   }
@@ -80,7 +80,7 @@ test("a lost GPU and a worker that ends heal in mid-answer", async () => {
 
 test("a download that breaks goes on where it stood, is verified, and then needs no server", async () => {
   const page = await open("blank.html", unsteady.preparePage);
-  const load = (name, options) => page.evaluate(([url, options]) => run(url, options), [address(name), options]);
+  const load = (name, options) => run(page, (url, options) => globalThis.run(url, options), address(name), options);
   order.cut = true;
   const broken = await load("m.gguf");
   assert.equal(broken.code, "network", broken.message);
@@ -96,7 +96,7 @@ test("a download that breaks goes on where it stood, is verified, and then needs
   const stored = await load("m.gguf");
   order.gone = false;
   assert.deepEqual([stored.text, stored.source], [resumed.text, "cache"], stored.message);
-  const left = await page.evaluate(async () => {
+  const left = await run(page, async () => {
     await storage.clear();
     return storage.list();
   });
@@ -106,7 +106,7 @@ test("a download that breaks goes on where it stood, is verified, and then needs
 
 test("OpenAI's client, streamed, gets what generate gives", async () => {
   const page = await open("blank.html");
-  const { whole, streamed } = await page.evaluate(async () => {
+  const { whole, streamed } = await run(page, async () => {
     const { OpenAI, createFetch, load } = await import(new URL("clients.js", location.href));
     const model = await load("/models/demo.gguf", { device: "cpu" });
     const messages = [{ role: "user", content: "What is the capital of France?" }];
