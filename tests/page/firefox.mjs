@@ -28,29 +28,3 @@ export async function launchFirefox(preferences = {}) {
   };
   return browser;
 }
-
-/** How long a page may take for what it is asked, and how often it is looked at. */
-const PATIENCE_MS = 100_000;
-const LOOK_MS = 100;
-
-/**
- * What an async function comes to in a page. The page holds the promise and is asked in short calls: one that waits for
- * long over WebDriver BiDi is now and then never answered by this Firefox.
- */
-export async function run(page, task, ...given) {
-  const begin = (source, given) => {
-    globalThis.outcome = undefined;
-    globalThis.running = (0, eval)(`(${source})`)(...given).then(
-      (value) => (globalThis.outcome = { value }),
-      (error) => (globalThis.outcome = { error: `${error.code ?? error.name}: ${error.message}` }),
-    );
-  };
-  await page.evaluate(begin, `${task}`, given);
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
-    const outcome = await page.evaluate(() => globalThis.outcome);
-    if (outcome?.error) throw new Error(outcome.error);
-    if (outcome) return outcome.value;
-    await new Promise((done) => setTimeout(done, LOOK_MS));
-  }
-  throw new Error(`the page did not answer in ${PATIENCE_MS} ms`);
-}
