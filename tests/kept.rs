@@ -43,22 +43,27 @@ fn alone(options: LoadOptions, prompt: &[u32]) -> Vec<Chunk> {
     rest(&mut model, &mut answer)
 }
 
+/// An answer of 24 tokens to each prompt, three steps of each at a time.
+fn take_turns(model: &mut Model, prompts: &[Vec<u32>]) -> Vec<(Generation, Vec<Chunk>)> {
+    let mut answers: Vec<_> = prompts.iter().map(|prompt| (start(model, prompt, 24), Vec::new())).collect();
+    for _ in 0..8 {
+        for (answer, chunks) in &mut answers {
+            for _ in 0..3 {
+                block_on(model.bring(answer)).unwrap();
+                chunks.extend(block_on(model.next(answer)).unwrap());
+            }
+        }
+    }
+    answers
+}
+
 #[test]
 fn answers_that_take_turns_are_as_if_they_were_alone() {
     for device in [Device::Gpu, Device::Cpu, Device::Reference] {
         let prompts: Vec<Vec<u32>> = (0..3).map(|first| (3 + first..43 + first).collect()).collect();
         let mut model = load(on(device), "llama.gguf");
         model.keep_caches(ROOM);
-        let mut answers: Vec<_> = prompts.iter().map(|prompt| (start(&model, prompt, 24), Vec::new())).collect();
-        for _ in 0..8 {
-            for (answer, chunks) in &mut answers {
-                for _ in 0..3 {
-                    block_on(model.bring(answer)).unwrap();
-                    chunks.extend(block_on(model.next(answer)).unwrap());
-                }
-            }
-        }
-        for ((answer, chunks), prompt) in answers.iter().zip(&prompts) {
+        for ((answer, chunks), prompt) in take_turns(&mut model, &prompts).iter().zip(&prompts) {
             assert_eq!(answer.tokens().len(), 24);
             assert_eq!(*chunks, alone(on(device), prompt), "{device:?}");
         }
@@ -71,16 +76,7 @@ fn what_is_short_is_kept_for_an_answer_and_no_longer() {
     model.keep_caches(ROOM);
     // Both begin alike, and what each has of its own is short.
     let prompts = [vec![3, 4, 5, 6, 7], vec![3, 4, 5, 8, 9]];
-    let mut answers: Vec<_> = prompts.iter().map(|prompt| (start(&model, prompt, 24), Vec::new())).collect();
-    for _ in 0..8 {
-        for (answer, chunks) in &mut answers {
-            for _ in 0..3 {
-                block_on(model.bring(answer)).unwrap();
-                chunks.extend(block_on(model.next(answer)).unwrap());
-            }
-        }
-    }
-    for ((answer, chunks), prompt) in answers.iter().zip(&prompts) {
+    for ((answer, chunks), prompt) in take_turns(&mut model, &prompts).iter().zip(&prompts) {
         assert_eq!(*chunks, alone(on(Device::Gpu), prompt));
         model.release(answer);
     }
