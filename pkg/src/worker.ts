@@ -43,7 +43,7 @@ async function startEngine(): Promise<Engine> {
         const adapter = choice.adapterName;
         const kept = tuning === "auto" ? await keptTuning(adapter) : undefined;
         try {
-          return openOnGpu(await Loading.open({ ...core, adapter, kept }), (tuning) => keepTuning(adapter, tuning));
+          return keeping(await Loading.open({ ...core, adapter, kept }), (tuning) => keepTuning(adapter, tuning));
         } catch (thrown) {
           const { code, message } = toOrielError(thrown);
           if (options.device !== "auto" || code !== "device") throw thrown;
@@ -78,13 +78,8 @@ async function measured(core: WebAssembly.Memory, adapterName: string | undefine
   for (const count of [threads, 1]) {
     // What the browser refuses has no speed; if the processor's path is refused too, opening it says why.
     const adapter = await gpuSpeed(adapterName).catch(() => 0);
-    const machine = await startMachine(core, { threads: count, instructions });
-    try {
-      const processor = await processorSpeed(machine, activations);
-      speeds = { adapter: Math.max(adapter, speeds.adapter), processor: Math.max(processor, speeds.processor) };
-    } finally {
-      machine.close();
-    }
+    const processor = await speedOnProcessor(core, { threads: count, instructions }, activations);
+    speeds = { adapter: Math.max(adapter, speeds.adapter), processor: Math.max(processor, speeds.processor) };
     if (speeds.adapter <= speeds.processor) break;
   }
   if (speeds.adapter > 0) await keepSpeeds(adapterName, circumstances, speeds);
@@ -99,16 +94,22 @@ async function speedOf(core: WebAssembly.Memory, { device, adapterName }: Choice
   const known = await keptSpeeds(place, circumstances);
   if (known) return onProcessor ? known.processor : known.adapter;
   // What is refused here is refused, and said, when a model is loaded.
-  const speed = await (onProcessor ? processorAlone(core) : gpuSpeed(adapterName)).catch(() => 0);
+  const measuring = onProcessor ? speedOnProcessor(core, { instructions: "auto" }, "auto") : gpuSpeed(adapterName);
+  const speed = await measuring.catch(() => 0);
   const speeds = onProcessor ? { adapter: 0, processor: speed } : { adapter: speed, processor: 0 };
   if (speed > 0) await keepSpeeds(place, circumstances, speeds);
   return speed;
 }
 
-async function processorAlone(core: WebAssembly.Memory): Promise<number> {
-  const machine = await startMachine(core, { instructions: "auto" });
+/** The processor by itself, on a machine that ends with the measurement. */
+async function speedOnProcessor(
+  core: WebAssembly.Memory,
+  wanted: Wanted,
+  activations: EngineOptions["activations"],
+): Promise<number> {
+  const machine = await startMachine(core, wanted);
   try {
-    return await processorSpeed(machine, "auto");
+    return await processorSpeed(machine, activations);
   } finally {
     machine.close();
   }
@@ -119,7 +120,7 @@ function startMachine(core: WebAssembly.Memory, { threads, instructions }: Wante
 }
 
 /** Before a kernel is tried, which may take the tab with it, the tuning without it is kept. */
-function openOnGpu(core: Loading, keep: (tuning: Tuning) => Promise<void>): EngineLoading {
+function keeping(core: Loading, keep: (tuning: Tuning) => Promise<void>): EngineLoading {
   const finish = core.finish.bind(core, keep);
   return Object.assign(core, { finish }) as unknown as EngineLoading;
 }
@@ -127,7 +128,7 @@ function openOnGpu(core: Loading, keep: (tuning: Tuning) => Promise<void>): Engi
 /** The machine ends with what was loaded by it. */
 function openOnProcessor(options: object, machine: Machine): EngineLoading {
   try {
-    const loading = openOnGpu(Loading.openOnProcessor(options, machine), () => Promise.resolve());
+    const loading = keeping(Loading.openOnProcessor(options, machine), () => Promise.resolve());
     const { finish } = loading;
     loading.finish = async () => ending(await finish(), machine);
     return ending(loading, machine);
